@@ -1,0 +1,137 @@
+"""Where the faces of a picture are."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.infer import boxes
+from mien.infer.levels import BASE_SIDE, DEFAULT_MIN_FACE, scales
+
+ASSET = Path(__file__).parents[1] / "assets" / "blazeface.onnx"
+
+_GRID = 32  # the network halves its input five times
+_GREY = 127  # becomes 0 inside, which is what the convolutions pad with
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """One face: ``box`` (left, top, right, bottom), ``landmarks`` (6, 2) as (x, y), ``score``.
+
+    All in pixels of the picture, which box and landmarks may leave. Landmarks: right eye, left
+    eye, nose tip, mouth, right ear, left ear; right and left of the person, so the right eye
+    stands on the left of a picture.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32]
+    score: float
+
+
+class Detector(Protocol):
+    """Anything that finds faces."""
+
+    def detect(
+        self, image: NDArray[np.uint8], *, min_face: int = DEFAULT_MIN_FACE
+    ) -> list[Detection]:
+        """Faces of at least ``min_face`` pixels in an upright RGB picture (H, W, 3), best first."""
+        ...
+
+
+class BlazeFace:
+    """Full-range BlazeFace (Google, MediaPipe) over the whole picture at rising scale.
+
+    The network is fully convolutional, so each scale is one run over the whole picture, without
+    the seams and the double work of overlapping tiles. Where nothing is found, the picture is
+    framed in grey and looked at once more: a face that fills it then has room around it.
+
+    Args:
+        path: ONNX file as ``tools/convert_blazeface.py`` writes it; None for the bundled one.
+        threads: threads of one run; 0 for all cores.
+        threshold: least score, 0 to 1.
+    """
+
+    def __init__(
+        self, path: str | Path | None = None, *, threads: int = 0, threshold: float = 0.5
+    ) -> None:
+        self.path = ASSET if path is None else Path(path)
+        self.threads = threads
+        self.threshold = threshold
+
+    @cached_property
+    def session(self) -> onnxruntime.InferenceSession:
+        """The ONNX Runtime session, made on first use."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.enable_mem_pattern = False  # patterns are kept for every size of picture seen
+        return onnxruntime.InferenceSession(
+            self.path, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def passes(
+        self, shape: tuple[int, ...], *, min_face: int = DEFAULT_MIN_FACE
+    ) -> list[tuple[int, int]]:
+        """Height and width that the network sees in each pass over a picture of ``shape``."""
+        height, width = shape[:2]
+        return [
+            (_on_grid(max(1, round(height * scale))), _on_grid(max(1, round(width * scale))))
+            for scale in scales(height, width, min_face)
+        ]
+
+    def detect(
+        self, image: NDArray[np.uint8], *, min_face: int = DEFAULT_MIN_FACE
+    ) -> list[Detection]:
+        """Find faces.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, upright.
+            min_face: side of the smallest box to search for, pixels of ``image``; smaller ones
+                may be found too. ``mien.infer.levels.scales`` says what limits it.
+
+        Returns:
+            Detections, highest score first; the same for the same picture.
+
+        Raises:
+            ValueError: ``min_face`` is below 1.
+        """
+        height, width = image.shape[:2]
+        picture = Image.fromarray(image)
+        found = [self._look(picture, scale) for scale in scales(height, width, min_face)]
+        faces = boxes.merge(np.concatenate(found))
+        if not len(faces):
+            half = BASE_SIDE / 2 / max(height, width)
+            faces = boxes.merge(self._look(picture, half, least=BASE_SIDE))
+        return [
+            Detection(
+                box=(float(row[0]), float(row[1]), float(row[2]), float(row[3])),
+                landmarks=row[4:16].reshape(6, 2),
+                score=float(row[16]),
+            )
+            for row in faces
+        ]
+
+    def _look(self, picture: Image.Image, scale: float, least: int = 0) -> boxes.Floats:
+        """Candidates of one pass in pixels of the picture, the seen canvas at least ``least``."""
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        method = Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC
+        seen = np.asarray(picture.resize(size, method, reducing_gap=2.0))
+        height, width = (_on_grid(max(side, least)) for side in seen.shape[:2])
+        top, left = (height - size[1]) // 2, (width - size[0]) // 2
+        canvas = np.full((1, height, width, 3), _GREY, np.uint8)
+        canvas[0, top : top + size[1], left : left + size[0]] = seen
+        raw, logits = self.session.run(["boxes", "scores"], {"pictures": canvas})
+        found = boxes.decode(raw[0], logits[0], width, self.threshold)
+        stretch = np.array([picture.width / size[0], picture.height / size[1]], np.float32)
+        points = found[:, :16].reshape(-1, 8, 2)
+        points -= np.array([left, top], np.float32)
+        points *= stretch
+        return found
+
+
+def _on_grid(side: int) -> int:
+    return -(-side // _GRID) * _GRID

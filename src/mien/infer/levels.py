@@ -1,0 +1,37 @@
+"""At which scales a picture is searched for faces."""
+
+import math
+
+SEARCH_SIDE = 1920
+"""Longest side, in pixels, at which a picture is searched."""
+BASE_SIDE = 192
+"""Longest side of the first pass over the whole picture; the network was trained at this size."""
+SURE_SIZE = 18
+"""Faces of this many pixels are found surely (96 of 100 or more, ``benchmarks/detect.py``)."""
+DEFAULT_MIN_FACE = 40
+
+_STEP = 5  # one pass sees faces of 16 to 130 pixels, a factor of 8; 5 leaves overlap
+
+
+def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[float, ...]:
+    """Factors by which to resize a picture for each pass, smallest first.
+
+    The first pass sees the whole picture at ``BASE_SIDE``; the last one shows faces of
+    ``min_face`` pixels at ``SURE_SIZE``. Pictures above ``SEARCH_SIDE`` count as reduced to it,
+    and faces of less than 40 pixels of the reduced picture (1/48 of its long side) are searched
+    for only where ``min_face`` itself is below 40.
+
+    Raises:
+        ValueError: ``min_face`` is below 1.
+    """
+    if min_face < 1:
+        raise ValueError(f"min_face is {min_face}; give at least 1 pixel")
+    long_side = max(height, width)
+    reduced = max(1.0, long_side / SEARCH_SIDE)
+    smallest = max(min_face, min(min_face, DEFAULT_MIN_FACE) * reduced)
+    base = BASE_SIDE / long_side
+    finest = min(SURE_SIZE / smallest, SEARCH_SIDE / long_side)
+    if finest <= base:
+        return (base,)
+    steps = math.ceil(math.log(finest / base, _STEP))
+    return tuple(base * (finest / base) ** (i / steps) for i in range(steps + 1))
