@@ -1,0 +1,133 @@
+"""Labelled crops in memory: what training, evaluation and cleaning all start from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.emotions import EMOTIONS, VOTE_COLUMNS, parse
+
+SIZE = 48
+NO_VOTES = -1
+SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid",
+          "val": "valid", "test": "test"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """N labelled crops.
+
+    ``id`` (N,) the path below the root, sorted; ``images`` (N, 48, 48) uint8; ``emotion`` (N,)
+    int64, index into ``EMOTIONS`` or -1 where unknown; ``votes`` (N, 10) int64 counts in the order
+    of ``BALLOT``, a row of -1 where nobody voted; ``split`` (N,) "train", "valid" or "test";
+    ``group`` (N,) int64, equal for pixel-identical crops.
+    """
+
+    id: NDArray[np.str_]
+    images: NDArray[np.uint8]
+    emotion: NDArray[np.int64]
+    votes: NDArray[np.int64]
+    split: NDArray[np.str_]
+    group: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
+        """The chosen rows, in order."""
+        fields = ("id", "images", "emotion", "votes", "split", "group")
+        return replace(self, **{name: getattr(self, name)[rows] for name in fields})
+
+    def of(self, split: str) -> Dataset:
+        """The rows of one split.
+
+        Raises:
+            ValueError: the split is empty; the message lists those that are there.
+        """
+        rows = self.split == split
+        if not rows.any():
+            there = ", ".join(sorted(set(self.split.tolist())))
+            raise ValueError(f"no picture in split {split!r}; there are: {there}")
+        return self.take(rows)
+
+    @property
+    def has_votes(self) -> NDArray[np.bool_]:
+        """(N,) whether people voted on the crop."""
+        return self.votes[:, 0] != NO_VOTES
+
+    def fingerprint(self) -> str:
+        """Hash of ids, pixels and labels; the card of a trained bundle carries it."""
+        digest = hashlib.sha256("\n".join(self.id.tolist()).encode())
+        for array in (self.images, self.emotion, self.votes):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def pixel_groups(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(N,) a number for each set of pixel-identical images, counted in order of appearance."""
+    number: dict[bytes, int] = {}
+    return np.array([number.setdefault(image.tobytes(), len(number)) for image in images], np.int64)
+
+
+def load_folder(root: Path | str) -> Dataset:
+    """Read ``ROOT/<split>/<emotion>/*`` with an optional ``ROOT/votes.csv``.
+
+    ``votes.csv`` has a column ``file`` (path below the root) and the ten ``VOTE_COLUMNS``, empty
+    where nobody voted. Pictures of another size are resized to 48x48 by area averaging.
+
+    Raises:
+        FileNotFoundError: no picture is found; the message says what is expected.
+        ValueError: an emotion folder whose name is not understood.
+    """
+    root = Path(root)
+    files = sorted(
+        path
+        for split in SPLITS
+        for path in (root / split).glob("*/*")
+        if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+    )
+    if not files:
+        raise FileNotFoundError(
+            f"no pictures in {root}; expected {root}/train/<emotion>/*.png with the emotions "
+            f"{', '.join(EMOTIONS)}. `mien data prepare` makes such a folder."
+        )
+    images = np.empty((len(files), SIZE, SIZE), np.uint8)
+    emotion = np.empty(len(files), np.int64)
+    for row, path in enumerate(files):
+        named = parse(path.parent.name)
+        if named is None:
+            raise ValueError(f"{path.parent}: not an emotion; known are {', '.join(EMOTIONS)}")
+        emotion[row] = named.index
+        with Image.open(path) as image:
+            grey = image.convert("L")
+            if grey.size != (SIZE, SIZE):
+                grey = grey.resize((SIZE, SIZE), Image.Resampling.BOX)
+            images[row] = np.asarray(grey)
+    ids = [path.relative_to(root).as_posix() for path in files]
+    return Dataset(
+        id=np.array(ids),
+        images=images,
+        emotion=emotion,
+        votes=_read_votes(root / "votes.csv", ids),
+        split=np.array([SPLITS[i.split("/")[0]] for i in ids]),
+        group=pixel_groups(images),
+    )
+
+
+def _read_votes(path: Path, ids: list[str]) -> NDArray[np.int64]:
+    votes = np.full((len(ids), len(VOTE_COLUMNS)), NO_VOTES, np.int64)
+    if not path.exists():
+        return votes
+    row_of = {name: row for row, name in enumerate(ids)}
+    with path.open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            row = row_of.get(line["file"])
+            if row is not None and line[VOTE_COLUMNS[0]]:
+                votes[row] = [int(float(line[column])) for column in VOTE_COLUMNS]
+    return votes

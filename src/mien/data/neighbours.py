@@ -1,0 +1,118 @@
+"""Near neighbours among many pictures: shift- and mirror-tolerant descriptors, cells, a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
+"""Fetches the pictures (n, H, W) of the given rows; lets the pictures stay on disk."""
+
+FREQUENCIES = 7  # cycles across the picture; finer ones change too much under re-encoding
+DIMENSIONS = 64
+SAMPLE = 5000
+CHUNK = 4096
+POINTS_A_CELL = 256
+PROBES = 8
+
+
+def _magnitudes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, 15, 8) root amplitudes of the low spatial frequencies under a Hann window.
+
+    Amplitudes do not change when the content shifts, and a mirrored picture has the same ones with
+    the vertical axis reversed. Scaled to unit length, so brightness and contrast drop out.
+    """
+    height, width = images.shape[1:]
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]).astype(np.float32)
+    x = images.astype(np.float32)
+    x = (x - (x * window).sum((1, 2), keepdims=True) / window.sum()) * window
+    spectrum = np.abs(np.fft.rfft2(x)).astype(np.float32)
+    f = FREQUENCIES
+    low = np.sqrt(np.concatenate([spectrum[:, -f:, : f + 1], spectrum[:, : f + 1, : f + 1]], 1))
+    return low / np.maximum(np.linalg.norm(low, axis=(1, 2), keepdims=True), 1e-6)
+
+
+def describe(rows: Rows, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Descriptors of ``count`` pictures and of their mirror images.
+
+    Returns:
+        Two (count, 64) arrays of unit vectors (all zero for a constant picture); pictures that
+        differ by a few pixels' shift, brightness or encoding have a dot product near 1.
+    """
+    spread = np.linspace(0, count - 1, min(SAMPLE, count)).astype(np.int64)
+    sample = np.concatenate([_magnitudes(rows(part)) for part in _parts(spread)])
+    sample = np.concatenate([sample, sample[:, ::-1]]).reshape(2 * len(sample), -1)
+    centre, scale = sample.mean(0), sample.std(0) + 1e-6
+    values, axes = np.linalg.eigh(np.cov((sample - centre).T / scale[:, None], dtype=np.float64))
+    basis = (axes[:, np.argsort(-values, kind="stable")[:DIMENSIONS]] / scale[:, None]).astype(
+        np.float32
+    )
+    plain = np.empty((count, basis.shape[1]), np.float32)
+    mirrored = np.empty_like(plain)
+    for part in _parts(np.arange(count)):
+        low = _magnitudes(rows(part))
+        for out, grid in ((plain, low), (mirrored, low[:, ::-1])):
+            projected = (grid.reshape(len(part), -1) - centre) @ basis
+            out[part] = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
+    return plain, mirrored
+
+
+def _parts(index: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [index[i : i + CHUNK] for i in range(0, len(index), CHUNK)]
+
+
+def search(
+    base: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    above: float,
+    most: int = 6,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs (query, base) whose dot product exceeds ``above``, at most ``most`` a query.
+
+    An inverted file: every vector belongs to the nearest of N / 256 centres, and a query looks
+    into the 8 cells nearest to it, so the work grows far slower than the square of N. Row i of
+    ``queries`` is row i of ``base`` or its mirror image, and never finds itself.
+
+    Args:
+        base: (N, D) unit vectors.
+        queries: (N, D) unit vectors.
+        above: smallest dot product of a pair.
+        most: neighbours kept of one query, the nearest first.
+
+    Returns:
+        Rows of the queries and of their neighbours, sorted.
+    """
+    count = len(base)
+    cells = max(1, count // POINTS_A_CELL)
+    centres = base[np.linspace(0, count - 1, cells).astype(np.int64)]
+    home = np.concatenate([np.argmax(base[p] @ centres.T, 1) for p in _parts(np.arange(count))])
+    order = np.argsort(home, kind="stable")
+    edges = np.searchsorted(home[order], np.arange(cells + 1))
+    probes = min(PROBES, cells)
+    near = np.concatenate(
+        [
+            np.argpartition(-(queries[p] @ centres.T), probes - 1, axis=1)[:, :probes]
+            for p in _parts(np.arange(count))
+        ]
+    )
+    asking = np.repeat(np.arange(count), probes)
+    by_cell = np.argsort(near.ravel(), kind="stable")
+    bounds = np.searchsorted(near.ravel()[by_cell], np.arange(cells + 1))
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+    for cell in range(cells):
+        members = order[edges[cell] : edges[cell + 1]]
+        askers = asking[by_cell[bounds[cell] : bounds[cell + 1]]]
+        for part in _parts(askers):
+            likeness = queries[part] @ base[members].T
+            q, b = np.nonzero(likeness > above)
+            distinct = part[q] != members[b]
+            q, b = q[distinct], b[distinct]
+            found.append((part[q], members[b], likeness[q, b]))
+    query, neighbour, likeness = (np.concatenate(column) for column in zip(*found, strict=True))
+    ranked = np.lexsort((neighbour, -likeness, query))
+    query, neighbour = query[ranked], neighbour[ranked]
+    place = np.arange(len(query)) - np.searchsorted(query, query)
+    return query[place < most], neighbour[place < most]

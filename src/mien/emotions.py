@@ -1,0 +1,118 @@
+"""The seven emotions: their order, their names, and how other data sets' labels map onto them.
+
+Every array of seven scores in mien follows ``EMOTIONS`` (FER-2013's folder names in alphabetical
+order); every array of ten follows ``BALLOT`` (the columns of FER+, Barsoum et al. 2016).
+"""
+
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Emotion(StrEnum):
+    """An expression that a face shows; compares equal to its lower-case English name."""
+
+    ANGRY = "angry"
+    DISGUST = "disgust"
+    FEAR = "fear"
+    HAPPY = "happy"
+    NEUTRAL = "neutral"
+    SAD = "sad"
+    SURPRISE = "surprise"
+
+    @property
+    def index(self) -> int:
+        """Position in every array of seven scores."""
+        return EMOTIONS.index(self)
+
+    def name_in(self, language: str) -> str:
+        """Display name in ``"en"`` or ``"ko"``.
+
+        Raises:
+            ValueError: any other language.
+        """
+        return names(language)[self.index]
+
+
+EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
+
+BALLOT: tuple[str, ...] = (
+    "neutral", "happiness", "surprise", "sadness", "anger",
+    "disgust", "fear", "contempt", "unknown", "NF",
+)  # fmt: skip
+"""FER+ columns in the published order; NF means "not a face"."""
+
+VOTE_COLUMNS: tuple[str, ...] = tuple(f"votes_{option}" for option in BALLOT)
+
+_BALLOT_NAME = {
+    Emotion.ANGRY: "anger",
+    Emotion.HAPPY: "happiness",
+    Emotion.SAD: "sadness",
+}
+BALLOT_INDEX: tuple[int, ...] = tuple(BALLOT.index(_BALLOT_NAME.get(e, e.value)) for e in EMOTIONS)
+"""Column of the ballot for each of the seven emotions."""
+
+CONTEMPT, UNKNOWN, NOT_A_FACE = BALLOT.index("contempt"), BALLOT.index("unknown"), BALLOT.index("NF")
+
+LANGUAGES: dict[str, tuple[str, ...]] = {
+    "en": ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised"),
+    "ko": ("분노", "혐오", "두려움", "기쁨", "무표정", "슬픔", "놀람"),
+}
+
+_SYNONYMS: dict[Emotion, str] = {
+    Emotion.ANGRY: "anger ang 분노 화남 화 앵그리",
+    Emotion.DISGUST: "disgusted dis 혐오 역겨움",
+    Emotion.FEAR: "fearful afraid scared fea 공포 두려움 불안",
+    Emotion.HAPPY: "happiness joy joyful hap 행복 기쁨 웃음",
+    Emotion.NEUTRAL: "neutrality calm neu 중립 무표정 평온",
+    Emotion.SAD: "sadness unhappy 슬픔",
+    Emotion.SURPRISE: "surprised surprize sur 놀람 놀라움 당황",
+}
+_BY_NAME: dict[str, Emotion] = {
+    word: emotion for emotion in EMOTIONS for word in (emotion.value, *_SYNONYMS[emotion].split())
+}
+
+
+def names(language: str = "en") -> tuple[str, ...]:
+    """The seven display names in order.
+
+    Raises:
+        ValueError: a language other than the keys of ``LANGUAGES``.
+    """
+    try:
+        return LANGUAGES[language]
+    except KeyError:
+        raise ValueError(f"no names in {language!r}; choose from {', '.join(LANGUAGES)}") from None
+
+
+def parse(name: str) -> Emotion | None:
+    """The emotion that a folder or column name means (any case, common synonyms), or None."""
+    return _BY_NAME.get(name.strip().lower().replace("_", "").replace("-", ""))
+
+
+def synonyms() -> dict[Emotion, tuple[str, ...]]:
+    """Every spelling that ``parse`` understands, for error messages."""
+    return {e: (e.value, *_SYNONYMS[e].split()) for e in EMOTIONS}
+
+
+def votes_from_ballot(
+    ballot: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Split ballots into the seven emotions and what stands beside them.
+
+    The only place where ``votes`` and ``unclear`` are derived.
+
+    Args:
+        ballot: (N, 10) shares or counts in the order of ``BALLOT``.
+
+    Returns:
+        ``votes`` (N, 7): the seven emotions reordered to ``EMOTIONS`` and renormalised to 1
+        (uniform where none has a vote); ``unclear`` (N,): the share of unknown and NF.
+    """
+    shares = np.asarray(ballot, dtype=np.float64)
+    shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+    seven = shares[:, BALLOT_INDEX]
+    total = seven.sum(axis=1, keepdims=True)
+    votes = np.where(total > 0, seven / np.maximum(total, 1e-12), 1 / len(EMOTIONS))
+    return votes, shares[:, UNKNOWN] + shares[:, NOT_A_FACE]

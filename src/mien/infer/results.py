@@ -1,0 +1,152 @@
+"""What a user holds in hand: scores of crops, the expression of a face, the faces of a picture."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.emotions import BALLOT, EMOTIONS, Emotion, votes_from_ballot
+
+HEADS = ("votes", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What one face shows.
+
+    ``votes`` estimates how ten annotators would split over the seven emotions; ``label`` the
+    probability of each FER-2013 label; ``ballot`` all ten FER+ options; ``unclear`` the share of
+    people who could not say or would see no face. Each emotion-keyed dict sums to 1.
+    """
+
+    votes: dict[Emotion, float]
+    label: dict[Emotion, float]
+    ballot: dict[str, float]
+    unclear: float
+    is_unclear: bool
+    head: str = "votes"
+    cam: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def scores(self) -> dict[Emotion, float]:
+        """The seven scores of the chosen head."""
+        return self.votes if self.head == "votes" else self.label
+
+    @property
+    def top(self) -> Emotion:
+        """The highest-scored of the seven emotions (the first of equals)."""
+        return max(self.scores, key=self.scores.__getitem__)
+
+    @property
+    def confidence(self) -> float:
+        """Score of ``top``, 0 to 1."""
+        return self.scores[self.top]
+
+    def named(self, language: str = "en") -> dict[str, float]:
+        """The seven scores under their display names, highest first."""
+        ranked = sorted(self.scores.items(), key=lambda item: -item[1])
+        return {emotion.name_in(language): score for emotion, score in ranked}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, scores rounded to 4 digits; schema in ``docs/schema.json``."""
+        return {
+            "top": self.top.value,
+            "votes": {e.value: round(s, 4) for e, s in self.votes.items()},
+            "label": {e.value: round(s, 4) for e, s in self.label.items()},
+            "ballot": {option: round(s, 4) for option, s in self.ballot.items()},
+            "unclear": round(self.unclear, 4),
+            "is_unclear": self.is_unclear,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of N crops: ``label`` (N, 7), ``ballot`` (N, 10), ``cam`` (N, 7, h, w) or None."""
+
+    label: NDArray[np.float32]
+    ballot: NDArray[np.float32]
+    unclear_threshold: float = 0.5
+    cam: NDArray[np.float32] | None = None
+
+    @property
+    def votes(self) -> NDArray[np.float64]:
+        """(N, 7) estimated vote shares over the seven emotions."""
+        return votes_from_ballot(self.ballot)[0]
+
+    @property
+    def unclear(self) -> NDArray[np.float64]:
+        """(N,) estimated share of "unknown" and "not a face"."""
+        return votes_from_ballot(self.ballot)[1]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def expressions(self, head: str = "votes") -> Iterator[Expression]:
+        """One ``Expression`` a crop, in order.
+
+        Raises:
+            ValueError: ``head`` is not one of ``HEADS``.
+        """
+        if head not in HEADS:
+            raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+        votes, unclear = votes_from_ballot(self.ballot)
+        for i in range(len(self)):
+            yield Expression(
+                votes=dict(zip(EMOTIONS, map(float, votes[i]), strict=True)),
+                label=dict(zip(EMOTIONS, map(float, self.label[i]), strict=True)),
+                ballot=dict(zip(BALLOT, map(float, self.ballot[i]), strict=True)),
+                unclear=float(unclear[i]),
+                is_unclear=bool(unclear[i] >= self.unclear_threshold),
+                head=head,
+                cam=None if self.cam is None else self.cam[i],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in a picture.
+
+    ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` six
+    (x, y) points (right eye, left eye, nose, mouth, right ear, left ear; right and left of the
+    person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole picture
+    was taken as a crop.
+    """
+
+    box: tuple[float, float, float, float]
+    expression: Expression
+    score: float = 1.0
+    landmarks: tuple[tuple[float, float], ...] | None = None
+    detected: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; the expression's keys stand beside ``box``."""
+        points = self.landmarks
+        return {
+            "box": [round(v, 1) for v in self.box],
+            "landmarks": None
+            if points is None
+            else [[round(x, 1), round(y, 1)] for x, y in points],
+            "score": round(self.score, 4),
+            "detected": self.detected,
+            **self.expression.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One entry of ``analyze_many``: the faces of a picture, or why there are none to be had."""
+
+    source: str
+    width: int = 0
+    height: int = 0
+    faces: list[Face] = field(default_factory=list)
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; ``error`` only where the picture could not be read."""
+        if self.error is not None:
+            return {"source": self.source, "error": self.error, "faces": []}
+        faces = [face.to_dict() for face in self.faces]
+        return {"source": self.source, "width": self.width, "height": self.height, "faces": faces}

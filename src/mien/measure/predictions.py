@@ -1,0 +1,137 @@
+"""The prediction table: one system's scores on one split; all of ``measure`` reads this alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, votes_from_ballot
+
+HEADS = ("label", "votes")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores of one system on N pictures.
+
+    ``id`` (N,) str; ``y`` (N,) int64 index into ``EMOTIONS``, -1 unknown; ``label`` (N, 7) and
+    ``ballot`` (N, 10) rows that sum to 1; ``counts`` (N, 10) int64 votes, a row of -1 where nobody
+    voted, or None; ``group`` (N,) int64, equal for copies of one picture, or None; ``leaked`` (N,)
+    bool, True where a copy is in the training data, or None.
+    """
+
+    id: NDArray[np.str_]
+    y: NDArray[np.int64]
+    label: NDArray[np.float64]
+    ballot: NDArray[np.float64] | None = None
+    counts: NDArray[np.int64] | None = None
+    group: NDArray[np.int64] | None = None
+    leaked: NDArray[np.bool_] | None = None
+    system: str = ""
+    split: str = ""
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) whether the picture's label is known."""
+        return self.y >= 0
+
+    @property
+    def has_votes(self) -> NDArray[np.bool_]:
+        """(N,) whether at least two people voted on the picture."""
+        if self.counts is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(self.counts.clip(min=0).sum(axis=1) >= 2)
+
+    @property
+    def full_ballot(self) -> NDArray[np.float64]:
+        """(N, 10) the ballot; for a system without one, its label scores in the ballot's order."""
+        if self.ballot is not None:
+            return self.ballot
+        ballot = np.zeros((len(self), len(BALLOT)))
+        ballot[:, BALLOT_INDEX] = self.label
+        return ballot
+
+    def scores(self, head: str) -> NDArray[np.float64]:
+        """(N, 7) the scores of one head; ``votes`` falls back on ``label`` without a ballot.
+
+        Raises:
+            ValueError: ``head`` is not one of ``HEADS``.
+        """
+        if head not in HEADS:
+            raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+        if head == "label" or self.ballot is None:
+            return self.label
+        return votes_from_ballot(self.ballot)[0]
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
+        """The chosen rows, in order."""
+        chosen = {
+            f.name: value[rows]
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), np.ndarray)
+        }
+        return replace(self, **chosen)  # type: ignore[arg-type]
+
+    def check(self) -> Predictions:
+        """The table itself, once it is found whole.
+
+        Raises:
+            ValueError: what is wrong with which array.
+        """
+        n = len(self)
+        widths = {"label": len(EMOTIONS), "ballot": len(BALLOT), "counts": len(BALLOT)}
+        for f in fields(self):
+            array = getattr(self, f.name)
+            if isinstance(array, np.ndarray):
+                expected = (n, widths[f.name]) if f.name in widths else (n,)
+                if array.shape != expected:
+                    raise ValueError(f"{f.name} has shape {array.shape}; expected {expected}")
+        for name in ("label", "ballot"):
+            scores = getattr(self, name)
+            if scores is None:
+                continue
+            if not np.isfinite(scores).all() or (scores < 0).any():
+                raise ValueError(f"{name} holds a negative or missing score; give probabilities")
+            if n and np.abs(scores.sum(axis=1) - 1).max() > 1e-3:
+                raise ValueError(f"{name} has a row that does not sum to 1")
+        if len(set(self.id.tolist())) != n:
+            raise ValueError("an id appears twice; give one row a picture")
+        return self
+
+    def save(self, path: Path | str) -> None:
+        """Write a compressed ``.npz`` atomically."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        with part.open("wb") as file:
+            np.savez_compressed(file, **{k: v for k, v in values.items() if v is not None})
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Predictions:
+        """Read what ``save`` wrote.
+
+        Raises:
+            ValueError: a required array is missing or has the wrong shape.
+        """
+        with np.load(Path(path), allow_pickle=False) as arrays:
+            missing = {"id", "y", "label"} - set(arrays.files)
+            if missing:
+                raise ValueError(f"{path}: no {', '.join(sorted(missing))}; not a predictions file")
+            known = {f.name for f in fields(cls)}
+            values = {name: arrays[name] for name in arrays.files if name in known}
+        for name in ("label", "ballot"):
+            if name in values:
+                values[name] = values[name].astype(np.float64)
+        for name in ("system", "split"):
+            values[name] = str(values.get(name, ""))
+        try:
+            return cls(**values).check()
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None

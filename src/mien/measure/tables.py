@@ -1,0 +1,214 @@
+"""The tables that the terminal and the report print, as titles and rows of text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mien.emotions import EMOTIONS
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, column heads, rows of cells; the first column names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+LABEL_ROWS = (
+    ("accuracy", "Accuracy", True),
+    ("balanced_accuracy", "Balanced accuracy", True),
+    ("macro_f1", "Macro F1", True),
+    ("top2", "Top-2 accuracy", True),
+    ("roc_auc", "ROC AUC (macro, one-vs-rest)", True),
+    ("pr_auc", "Average precision (macro)", True),
+    ("nll", "NLL (nats)", False),
+)
+VOTE_ROWS = (
+    ("worth_annotators", "Worth k annotators", False),
+    ("ferplus_majority", "FER+ majority accuracy", True),
+    ("ferplus_strict", "FER+ strict-majority accuracy", True),
+    ("cross_entropy", "Cross-entropy (nats)", False),
+    ("js_divergence", "Jensen-Shannon divergence (nats)", False),
+    ("brier", "Brier score", False),
+)
+
+
+def spell(estimate: dict[str, float | None], *, percent: bool = False) -> str:
+    """``69.2 % (67.7-70.7)`` or ``1.234 (1.1-1.4)``; a dash where there is no value."""
+    value, low, high = (estimate[k] for k in ("value", "low", "high"))
+    if value is None:
+        return "-"
+    digits = 1 if percent else (2 if abs(value) >= 2 else 3)
+    scale, unit = (100, " %") if percent else (1, "")
+
+    def number(x: float | None) -> str:
+        return "∞" if x is None else f"{x * scale:.{digits}f}"
+
+    return f"{number(value)}{unit} ({number(low)}–{number(high)})"
+
+
+def scores(result: dict[str, Any]) -> list[Table]:
+    """One table a head and one against votes; with and without copies of training pictures."""
+    tables = []
+    for head, parts in result.get("heads", {}).items():
+        title = f"Against the labels, {head} head"
+        tables.append(_two_columns(title, parts, LABEL_ROWS))
+    if "votes" in result:
+        title = "Against people's votes, " + ("ballot" if result["has_ballot"] else "label scores")
+        tables.append(_two_columns(title, result["votes"], VOTE_ROWS))
+    return tables
+
+
+def _two_columns(
+    title: str, parts: dict[str, Any], rows: tuple[tuple[str, str, bool], ...]
+) -> Table:
+    heads = {"all": "All pictures", "without_leaked": "Without copies of training pictures"}
+    there = [key for key in heads if key in parts]
+    columns = ("", *(f"{heads[key]} (n = {parts[key]['n']:,})" for key in there))
+    cells = tuple(
+        (name, *(spell(parts[key][metric], percent=percent) for key in there))
+        for metric, name, percent in rows
+    )
+    return Table(title, columns, cells, note="In brackets: 95 % bootstrap interval.")
+
+
+def per_class(result: dict[str, Any], head: str = "label") -> Table:
+    """Precision, recall, F1 and areas for each emotion."""
+    names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+    classes = result["heads"][head]["all"]["classes"]
+    rows = tuple(
+        (
+            e.value,
+            *(spell(classes[e][m], percent=True) for m in names),
+            f"{classes[e]['support']:,}",
+        )
+        for e in EMOTIONS
+    )
+    columns = ("", "Precision", "Recall", "F1", "ROC AUC", "Average precision", "Support")
+    return Table(f"Each emotion, {head} head", columns, rows)
+
+
+def calibration(result: dict[str, Any]) -> Table:
+    """Before and after temperatures that were cross-fitted in five grouped folds."""
+    found = result["calibration"]
+    rows: list[tuple[str, ...]] = []
+    if "label" in found:
+        states = [found["label"][when] for when in ("before", "after")]
+        rows.append(("ECE of label, 15 equal-mass bins", *(f"{s['ece']:.4f}" for s in states)))
+        ranges = (s["if_perfect"] for s in states)
+        rows.append(
+            (
+                "… a perfectly calibrated model would show",
+                *(f"{r['low']:.4f}–{r['high']:.4f}" for r in ranges),
+            )
+        )
+        rows.append(("NLL of label (nats)", *(f"{s['nll']:.4f}" for s in states)))
+        rows.append(("Temperature of label", "1", _mean(found["label"]["after"]["temperatures"])))
+    if "votes" in found:
+        states = [found["votes"][when] for when in ("before", "after")]
+        for key, name in (
+            ("classwise", "Classwise error of votes (7)"),
+            ("classwise_ballot", "Classwise error of ballot (10)"),
+            ("cross_entropy", "Cross-entropy to vote shares (nats)"),
+        ):
+            rows.append((name, *(f"{s[key]:.4f}" for s in states)))
+        rows.append(("Worth k annotators", *(f"{s['worth_annotators']:.2f}" for s in states)))
+        rows.append(("Temperature of ballot", "1", _mean(found["votes"]["after"]["temperatures"])))
+    columns = ("", "As delivered", "With cross-fitted temperature")
+    return Table("Calibration", columns, tuple(rows))
+
+
+def abstention(result: dict[str, Any]) -> Table:
+    """Accuracy on the most trusted share of the pictures, for each way to choose them."""
+    titles = {
+        "confidence": "label confidence",
+        "votes": "votes confidence",
+        "unclear": "least unclear",
+    }
+    ways = result["abstain"]
+    shares = [k for k in next(iter(ways.values())) if k != "aurc"]
+    columns = ("Answer the most trusted", *(titles[way] for way in ways))
+    rows = [
+        (
+            "100 % (all)",
+            *(spell(result["heads"]["label"]["all"]["accuracy"], percent=True) for _ in ways),
+        )
+    ]
+    rows += [
+        (
+            f"{float(share):.0%}".replace("%", " %"),
+            *(spell(ways[w][share], percent=True) for w in ways),
+        )
+        for share in shares
+    ]
+    rows.append(("AURC (lower is better)", *(spell(ways[way]["aurc"]) for way in ways)))
+    return Table("Accuracy of the label head against coverage", columns, tuple(rows))
+
+
+def rare(result: dict[str, Any]) -> Table:
+    """What a constant on disgust's logit buys and costs."""
+    found = result["disgust"]
+    lost = found["accuracy_lost"]
+    points = {k: None if v is None else v * 100 for k, v in lost.items()}
+    rows = (
+        ("Disgust recall, as delivered", spell(found["recall_before"], percent=True)),
+        ("Disgust recall, adjusted", spell(found["recall_after"], percent=True)),
+        ("Accuracy lost (points)", spell(points)),
+        ("Offset added to disgust's logit", _mean(found["offsets"])),
+    )
+    title = f"Logit adjustment at no more than {found['budget'] * 100:.1f} points of accuracy"
+    return Table(title, ("", "Cross-fitted"), rows)
+
+
+def comparison(found: dict[str, Any]) -> Table:
+    """Two systems side by side, with the paired difference."""
+    rows = tuple(
+        (name, *(spell(found["metrics"][key][part], percent=percent) for part in ("first", "second")),
+         _points(found["metrics"][key]["difference"], percent))
+        for key, name, percent in (*LABEL_ROWS, *VOTE_ROWS)
+        if key in found["metrics"]
+    )  # fmt: skip
+    test = found["mcnemar"]
+    note = f"{found['n']:,} pictures that both scored; differences are second - first, in points for %."
+    if test:
+        note += (
+            f" McNemar: right only by the first {test['only_first']:,}, only by the second "
+            f"{test['only_second']:,}; {p_value(test['p_exact'])} (exact), "
+            f"{p_value(test['p_mid'])} (mid-p)."
+        )
+    title = " against ".join(found["systems"])
+    return Table(title, ("", *found["systems"], "Paired difference"), rows, note=note)
+
+
+def p_value(p: float) -> str:
+    """``p = 0.023`` or ``p < 0.0001``."""
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+
+
+def _points(estimate: dict[str, float | None], percent: bool) -> str:
+    value, low, high = (estimate[k] for k in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return "-"
+    scale, digits = (100, 1) if percent else (1, 3)
+    return f"{value * scale:+.{digits}f} ({low * scale:+.{digits}f} to {high * scale:+.{digits}f})"
+
+
+def all_tables(result: dict[str, Any]) -> list[Table]:
+    """Every table that the result has data for, in reading order."""
+    tables = scores(result)
+    if "heads" in result:
+        tables.append(per_class(result))
+    if result["calibration"]:
+        tables.append(calibration(result))
+    if "heads" in result:
+        tables += [abstention(result), rare(result)]
+    return tables
+
+
+def _mean(values: list[float]) -> str:
+    spread = max(values) - min(values)
+    return f"{sum(values) / len(values):.3f}" + (f" ± {spread / 2:.3f}" if spread else "")

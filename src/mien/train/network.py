@@ -1,0 +1,109 @@
+"""A timm trunk, pooled features, two linear heads; and the one road from crops into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
+
+
+def upsample(images: Tensor, *, size: int, crop: int = 48) -> Tensor:
+    """Centre crop and bilinear upsampling (half-pixel, no antialias).
+
+    Args:
+        images: (N, 48, 48) uint8 or float, 0..255.
+        size: pixels a side of the result.
+        crop: pixels of the centre that are kept.
+
+    Returns:
+        (N, 1, size, size) float, 0..255.
+    """
+    edge = (images.shape[-1] - crop) // 2
+    grey = images[:, None, edge : edge + crop, edge : edge + crop].float()
+    if size == crop:
+        return grey
+    return F.interpolate(grey, size=(size, size), mode="bilinear", align_corners=False)
+
+
+class Network(nn.Module):
+    """Trunk with pooled features and two heads.
+
+    ``trunk.forward_features`` maps (N, 3, s, s) to (N, C, h, w). Input values are 0..255.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        features: int,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.dropout = nn.Dropout(dropout)
+        self.label = nn.Linear(features, len(EMOTIONS))
+        self.ballot = nn.Linear(features, len(BALLOT))
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def features(self, grey: Tensor) -> Tensor:
+        """(N, 1, s, s) grey, 0..255, to the feature map (N, C, h, w)."""
+        x = (grey - self.mean) / self.std
+        # The broadcast result is contiguous; say so, or the trunk runs in the slow layout.
+        x = x.contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.trunk.forward_features(x)  # type: ignore[operator]
+        return features
+
+    def forward(self, grey: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 1, s, s) grey, 0..255, to logits ``label`` (N, 7) and ``ballot`` (N, 10)."""
+        pooled = self.dropout(self.features(grey).mean(dim=(2, 3)).float())
+        return self.label(pooled), self.ballot(pooled)
+
+    def cam(self, features: Tensor) -> Tensor:
+        """(N, C, h, w) features to class-activation maps (N, 7, h, w) of the ballot's seven."""
+        weight = self.ballot.weight[list(BALLOT_INDEX)]
+        return F.conv2d(features, weight[:, :, None, None])
+
+
+def build(
+    trunk: str,
+    *,
+    trunk_args: Mapping[str, Any] | None = None,
+    pretrained: bool = False,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    dropout: float = 0.0,
+) -> Network:
+    """Make a network around any timm trunk.
+
+    Mean and std (of values in 0..1) are the trunk's own unless given.
+
+    Raises:
+        ValueError: timm knows no such trunk; the message lists the nearest names.
+    """
+    if not timm.is_model(trunk):
+        near = timm.list_models(f"*{trunk[:6]}*")[:8] or ["resnet18", "vgg19_bn"]
+        raise ValueError(f"timm has no trunk {trunk!r}; near are {', '.join(near)}")
+    model = timm.create_model(trunk, pretrained=pretrained, num_classes=0, **(trunk_args or {}))
+    if hasattr(model, "pre_logits"):  # VGG's two wide layers, 120 M parameters for a 1x1 map
+        model.pre_logits = nn.Identity()
+    config = model.pretrained_cfg
+    network = Network(
+        model,
+        model.num_features,
+        mean=mean or config["mean"],
+        std=std or config["std"],
+        dropout=dropout,
+    )
+    return network.to(memory_format=torch.channels_last)

@@ -1,0 +1,79 @@
+"""Crops as tensors in memory, and the order in which an epoch visits them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mien.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``images`` (N, 48, 48) uint8; ``label`` (N,) int64; ``ballot`` (N, 10) float shares, a row of
+    zeros where nobody voted; ``voted`` (N,) float, 1 where somebody did.
+    """  # noqa: D205
+
+    images: Tensor
+    label: Tensor
+    ballot: Tensor
+    voted: Tensor
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def to(self, device: torch.device) -> Samples:
+        """The same on another device."""
+        return Samples(*(t.to(device) for t in (self.images, self.label, self.ballot, self.voted)))
+
+
+def from_dataset(data: Dataset) -> Samples:
+    """Tensors of a dataset; counts become shares."""
+    voted = torch.from_numpy(data.has_votes.astype(np.float32))
+    counts = torch.from_numpy(data.votes).float().clamp(min=0)
+    return Samples(
+        images=torch.from_numpy(data.images),
+        label=torch.from_numpy(data.emotion),
+        ballot=counts / counts.sum(dim=1, keepdim=True).clamp(min=1),
+        voted=voted,
+    )
+
+
+def trainable(data: Dataset) -> Dataset:
+    """Rows fit to learn from: labelled, and voted on where the set has votes at all.
+
+    FER-2013 rows without FER+ votes exist only as contrast-equalised copies, a third of them not
+    faces; a set without any votes is taken whole.
+    """
+    rows = data.emotion >= 0
+    if data.has_votes.any():
+        rows &= data.has_votes
+    return data.take(rows)
+
+
+def holdout_split(
+    group: NDArray[np.int64], share: float, *, seed: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks (N,) of the rows to train on and of those kept out; no group is on both sides."""
+    numbers = np.unique(group)
+    chosen = np.random.default_rng(seed).permutation(numbers)[: round(share * len(numbers))]
+    held = np.isin(group, chosen)
+    return ~held, held
+
+
+def generator(seed: int, epoch: int, batch: int = -1) -> torch.Generator:
+    """The one source of randomness of a batch (or, without one, of an epoch)."""
+    state = np.random.SeedSequence([seed, epoch, batch + 1]).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
+
+
+def batches(count: int, size: int, *, seed: int, epoch: int) -> Iterator[Tensor]:
+    """Row numbers of each full global batch of a shuffled epoch; the remainder is left out."""
+    order = torch.randperm(count, generator=generator(seed, epoch))
+    for start in range(0, count - size + 1, size):
+        yield order[start : start + size]
