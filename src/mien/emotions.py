@@ -53,7 +53,11 @@ _BALLOT_NAME = {
 BALLOT_INDEX: tuple[int, ...] = tuple(BALLOT.index(_BALLOT_NAME.get(e, e.value)) for e in EMOTIONS)
 """Column of the ballot for each of the seven emotions."""
 
-CONTEMPT, UNKNOWN, NOT_A_FACE = BALLOT.index("contempt"), BALLOT.index("unknown"), BALLOT.index("NF")
+CONTEMPT, UNKNOWN, NOT_A_FACE = (
+    BALLOT.index("contempt"),
+    BALLOT.index("unknown"),
+    BALLOT.index("NF"),
+)
 
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "en": ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised"),

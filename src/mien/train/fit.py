@@ -83,9 +83,7 @@ def fit(recipe: Recipe, data: Dataset, folder: Path, *, watch: Watcher) -> Netwo
 
     def set_step(epoch: int, number: int) -> None:
         step = epoch * per_epoch + number
-        factor = optim.lr_factor(
-            step, recipe.epochs * per_epoch, **recipe.schedule.model_dump()
-        )
+        factor = optim.lr_factor(step, recipe.epochs * per_epoch, **recipe.schedule.model_dump())
         optim.set_lr(optimizer, factor)
 
     for epoch in range(first, recipe.epochs):
@@ -149,15 +147,23 @@ def start(recipe: Recipe, samples: Samples) -> tuple[Network, str]:
     )  # fmt: skip
     if kind in ("random", "imagenet"):
         return network, kind
-    found = starts.from_faceres(Path(where)) if kind == "faceres" else starts.from_file(Path(settings.start))
+    found = (
+        starts.from_faceres(Path(where))
+        if kind == "faceres"
+        else starts.from_file(Path(settings.start))
+    )
     if found.network is not None:
         network.load_state_dict(found.network)
     elif found.trunk is not None:
         missing, unexpected = network.trunk.load_state_dict(found.trunk, strict=False)
         if unexpected or (len(missing) and not found.biases):
-            raise ValueError(f"{settings.start}: does not fit {settings.trunk}: {unexpected or missing}")
+            raise ValueError(
+                f"{settings.start}: does not fit {settings.trunk}: {unexpected or missing}"
+            )
     if found.biases:
-        grey = upsample(samples.images[:: max(1, len(samples) // CALIBRATION_IMAGES)], size=settings.size)
+        grey = upsample(
+            samples.images[:: max(1, len(samples) // CALIBRATION_IMAGES)], size=settings.size
+        )
         starts.unfold_norms(network.trunk, found.biases, (grey - network.mean) / network.std)
     return network, found.origin
 
@@ -214,5 +220,3 @@ def _resume(
     if ema is not None:
         ema.module.load_state_dict(state["ema"])
     return int(state["epoch"]), list(state["history"])
-
-

@@ -199,7 +199,10 @@ def _toml(tree: Mapping[str, Any], prefix: str = "") -> str:
     """Write nested dicts of scalars and lists; JSON scalars are TOML scalars."""
     plain = {k: v for k, v in tree.items() if not isinstance(v, dict)}
     tables = {k: v for k, v in tree.items() if isinstance(v, dict)}
-    lines = [f"{json.dumps(k) if not k.isidentifier() else k} = {json.dumps(v)}" for k, v in plain.items()]
+    lines = [
+        f"{json.dumps(k) if not k.isidentifier() else k} = {json.dumps(v)}"
+        for k, v in plain.items()
+    ]
     out = "\n".join(lines) + ("\n" if lines else "")
     for name, table in tables.items():
         head = f"{prefix}{name}"

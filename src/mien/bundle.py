@@ -1,0 +1,199 @@
+"""Bundles: a trained model's graph and its card; find, verify, list and add them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mien.emotions import BALLOT, EMOTIONS
+
+ASSETS = Path(__file__).parent / "assets"
+DEFAULT = "default"
+GRAPH, CARD = "model.onnx", "card.json"
+
+
+class BundleError(ValueError):
+    """A bundle that is missing, damaged or of another make; the message names the remedy."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What travels with a graph.
+
+    ``views`` are the mirror views averaged inside; ``size`` the side of a crop; ``frame`` the
+    place of the eyes, nose and mouth in it; ``unclear_threshold`` the share of unknown and NF at
+    which a face is called unclear; ``metrics`` figures with split and interval; ``data`` name and
+    fingerprint of what it was trained on; ``start`` origin and licence of the starting weights;
+    ``cost`` parameters, multiply-adds, bytes; ``temperatures`` inside the graph, a head each.
+    """
+
+    name: str
+    sha256: str
+    labels: tuple[str, ...] = tuple(e.value for e in EMOTIONS)
+    ballot: tuple[str, ...] = BALLOT
+    size: int = 48
+    views: int = 1
+    frame: dict[str, tuple[float, float]] = field(default_factory=dict)
+    unclear_threshold: float = 0.5
+    network: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    temperatures: dict[str, float] = field(default_factory=dict)
+    licence: str = "Apache-2.0 (code); weights: see start and data"
+    format: int = 1
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """Parse a card; keys of later versions are passed over.
+
+        Raises:
+            BundleError: not a card, or one with another order of labels.
+        """
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            values = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
+            for name in ("labels", "ballot"):
+                if name in values:
+                    values[name] = tuple(values[name])
+            card = cls(**values)
+        except (OSError, TypeError, ValueError) as error:
+            raise BundleError(f"{path}: not a card of a bundle ({error})") from None
+        if card.labels != tuple(e.value for e in EMOTIONS) or card.ballot != BALLOT:
+            raise BundleError(f"{path}: its labels stand in another order than this mien's")
+        return card
+
+    def write(self, path: Path) -> None:
+        """Write as readable JSON."""
+        path.write_text(
+            json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on disk."""
+
+    path: Path
+    card: Card
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX file."""
+        return self.path / GRAPH
+
+
+def user_folder() -> Path:
+    """Where ``mien models add`` puts bundles: the platform's folder for a user's data."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+    return base / "mien" / "models"
+
+
+def search_path() -> list[Path]:
+    """Folders whose subfolders are bundles, in order of search."""
+    extra = [Path(p) for p in os.environ.get("MIEN_MODELS", "").split(os.pathsep) if p]
+    return [ASSETS, *extra, user_folder(), Path("models")]
+
+
+def list_bundles() -> list[Bundle]:
+    """Every bundle that a name resolves to, in order of search; graphs are not verified."""
+    found: dict[str, Bundle] = {}
+    for folder in search_path():
+        for card in sorted(folder.glob(f"*/{CARD}")):
+            if (card.parent / GRAPH).is_file() and card.parent.name not in found:
+                found[card.parent.name] = Bundle(card.parent, Card.read(card))
+    return list(found.values())
+
+
+def find(name: str | Path | None = None) -> Path:
+    """The folder of a bundle given by name or path; a run's folder gives its bundle.
+
+    Raises:
+        BundleError: nothing is there; the message lists what is.
+    """
+    name = name or DEFAULT
+    given = Path(name)
+    candidates = [given, given / "bundle", *(folder / name for folder in search_path())]
+    for folder in candidates:
+        if (folder / CARD).is_file() and (folder / GRAPH).is_file():
+            return folder
+    known = ", ".join(bundle.path.name for bundle in list_bundles()) or "none"
+    raise BundleError(f"no model {str(name)!r}; known by name: {known}; or give a bundle's folder")
+
+
+def load(name: str | Path | None = None) -> Bundle:
+    """Find a bundle and check its graph against the card's sha256.
+
+    Raises:
+        BundleError: missing, damaged, or of another make.
+    """
+    folder = find(name)
+    card = Card.read(folder / CARD)
+    if sha256(folder / GRAPH) != card.sha256:
+        raise BundleError(
+            f"{folder / GRAPH}: differs from its card's sha256; fetch or export the bundle again"
+        )
+    return Bundle(folder, card)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def add(source: str, *, name: str | None = None, expected: str | None = None) -> Bundle:
+    """Copy a bundle, from a folder, a ``.zip`` or a URL of one, into the user's folder.
+
+    Args:
+        source: path or URL.
+        name: what to call it; its card's name by default.
+        expected: sha256 of the zip, where the giver states one.
+
+    Raises:
+        BundleError: the hash of zip or graph is wrong, or there is no bundle in it.
+        OSError: it cannot be fetched or written.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(source)
+        if "://" in source:
+            folder = Path(scratch) / "bundle.zip"
+            with urllib.request.urlopen(source, timeout=60) as answer, folder.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+        if folder.is_file():
+            if expected and sha256(folder) != expected.lower():
+                raise BundleError(f"{source}: its sha256 is {sha256(folder)}, not {expected}")
+            try:
+                with zipfile.ZipFile(folder) as archive:
+                    archive.extractall(Path(scratch) / "out")
+            except zipfile.BadZipFile:
+                raise BundleError(f"{source}: not a zip of a bundle") from None
+            cards = sorted((Path(scratch) / "out").rglob(CARD))
+            if not cards:
+                raise BundleError(f"{source}: holds no {CARD}")
+            folder = cards[0].parent
+        bundle = load(folder)
+        target = user_folder() / (name or bundle.card.name)
+        part = target.with_name(target.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for file_name in (GRAPH, CARD):
+            shutil.copyfile(bundle.path / file_name, part / file_name)
+        shutil.rmtree(target, ignore_errors=True)
+        part.replace(target)
+    return Bundle(target, bundle.card)

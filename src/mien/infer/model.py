@@ -1,0 +1,192 @@
+"""The model in hand: crops to scores, a photo to its faces, many photos to entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import bundle as bundles
+from mien.images import Source, read
+from mien.infer.crop import SIDE, crop_face, to_crop
+from mien.infer.detect import BlazeFace, Detection, Detector
+from mien.infer.results import HEADS, Expression, Face, Picture, Scores
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+LOOSE_CROP = 112
+"""A picture of at most this many pixels a side in which no face is found is taken as a crop."""
+
+BATCH = 256
+"""Most crops that one run of the graph sees."""
+
+
+def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "votes") -> Model:
+    """Load a model by name or path; without one, the default that mien carries.
+
+    Args:
+        bundle: a name that ``mien models`` lists, a bundle's folder, or a run's folder.
+        threads: for each run of a graph; 0 takes all cores.
+        head: ``"votes"``, what people would say, or ``"label"``, FER-2013's labelling; decides
+            which scores ``Expression.top`` looks at.
+
+    Raises:
+        BundleError: no such bundle, or a damaged one.
+        ValueError: an unknown head.
+    """
+    if head not in HEADS:
+        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+    return Model(bundles.load(bundle), BlazeFace(threads=threads), threads=threads, head=head)
+
+
+class Model:
+    """A bundle and a detector; safe to share between threads."""
+
+    def __init__(
+        self, bundle: bundles.Bundle, detector: Detector, *, threads: int = 0, head: str = "votes"
+    ) -> None:
+        self.bundle = bundle
+        self.detector = detector
+        self.threads = threads
+        self.head = head
+
+    @cached_property
+    def session(self) -> onnxruntime.InferenceSession:
+        """The ONNX Runtime session of the graph, made on first use."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        return onnxruntime.InferenceSession(
+            self.bundle.graph, sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def classify(
+        self,
+        crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+        *,
+        cam: bool = False,
+        batch_size: int = BATCH,
+    ) -> Scores:
+        """Score ready crops.
+
+        Args:
+            crops: uint8 (N, H, W) or a list of (H, W) or (H, W, 3); (48, 48) passes through
+                untouched, anything else is made grey and area-resized.
+            cam: also give class-activation maps, where the bundle has them.
+            batch_size: most crops that one run of the graph sees.
+
+        Raises:
+            TypeError: crops that are not uint8.
+            ValueError: an array of another shape.
+        """
+        faces = as_faces(crops)
+        names = ["label", "ballot"]
+        if cam and any(out.name == "cam" for out in self.session.get_outputs()):
+            names.append("cam")
+        parts = [
+            self.session.run(names, {"faces": faces[at : at + batch_size]})
+            for at in range(0, max(len(faces), 1), batch_size)
+        ]
+        arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return Scores(
+            label=arrays[0],
+            ballot=arrays[1],
+            unclear_threshold=self.bundle.card.unclear_threshold,
+            cam=arrays[2] if len(names) > 2 else None,
+        )
+
+    def analyze(
+        self, image: Source, *, crops: bool = False, min_face: int = 40, cam: bool = False
+    ) -> list[Face]:
+        """Find the faces of one picture and score them, best detection first.
+
+        Args:
+            image: path, encoded bytes, Pillow image or array (RGB or grey).
+            crops: take the whole picture as one crop, without a search.
+            min_face: side in pixels of the smallest face to search for.
+            cam: also give each expression's class-activation maps, where the bundle has them.
+
+        Raises:
+            ImageError: the picture cannot be read.
+        """
+        picture = read(image)
+        found, faces = self.find(picture, crops=crops, min_face=min_face)
+        if not found:
+            return []
+        scores = self.classify(faces, cam=cam)
+        size = (picture.shape[1], picture.shape[0])
+        return join(found, scores.expressions(self.head), size)
+
+    def analyze_many(
+        self,
+        images: Iterable[Source],
+        *,
+        batch_size: int = 32,
+        crops: bool = False,
+        min_face: int = 40,
+    ) -> Iterator[Picture]:
+        """Analyse pictures in order, with the faces of several in one run of the graph.
+
+        A picture that cannot be read yields an entry with ``error``; nothing is raised for it.
+        """
+        from mien.infer.many import analyze_many
+
+        return analyze_many(self, images, batch_size=batch_size, crops=crops, min_face=min_face)
+
+    def find(
+        self, picture: NDArray[np.uint8], *, crops: bool = False, min_face: int = 40
+    ) -> tuple[list[Detection | None], NDArray[np.uint8]]:
+        """Detections and their crops (N, 48, 48) of an upright picture (H, W, 3).
+
+        A None among the detections stands for the whole picture taken as a crop.
+        """
+        found: list[Detection | None] = []
+        if not crops:
+            found = [*self.detector.detect(picture, min_face=min_face)]
+        if crops or (not found and max(picture.shape[:2]) <= LOOSE_CROP):
+            return [None], to_crop(picture)[None]
+        faces = [crop_face(picture, detection) for detection in found if detection is not None]
+        return found, np.stack(faces) if faces else np.empty((0, SIDE, SIDE), np.uint8)
+
+
+def join(
+    found: Sequence[Detection | None], expressions: Iterable[Expression], size: tuple[int, int]
+) -> list[Face]:
+    """Faces of one picture; a None among the detections is the whole of (width, height) size."""
+    faces = []
+    for detection, expression in zip(found, expressions, strict=True):
+        if detection is None:
+            box = (0.0, 0.0, float(size[0]), float(size[1]))
+            faces.append(Face(box=box, expression=expression, detected=False))
+        else:
+            points = tuple((float(x), float(y)) for x, y in detection.landmarks)
+            faces.append(Face(detection.box, expression, detection.score, points))
+    return faces
+
+
+def as_faces(
+    crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+) -> NDArray[np.uint8]:
+    """Crops of any size as one (N, 48, 48) array; those of 48x48 are untouched.
+
+    Raises:
+        TypeError: crops that are not uint8.
+        ValueError: an array of another shape.
+    """
+    if isinstance(crops, np.ndarray):
+        if crops.ndim not in (3, 4):
+            raise ValueError(f"crops has shape {crops.shape}; give (N, H, W), or a list of crops")
+        if crops.dtype == np.uint8 and crops.shape[1:] == (SIDE, SIDE):
+            return crops
+    for crop in crops:
+        if crop.dtype != np.uint8:
+            raise TypeError(f"crops are {crop.dtype}; give uint8, 0 to 255")
+    if not len(crops):
+        return np.empty((0, SIDE, SIDE), np.uint8)
+    return np.stack([to_crop(crop) for crop in crops])
