@@ -166,12 +166,17 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _show(console: Console, table: Table) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
 
-    shown = RichTable(title=table.title, title_justify="left", caption=table.note or None,
-                      caption_justify="left")  # fmt: skip
+    shown = RichTable(
+        title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for number, column in enumerate(table.columns):
-        shown.add_column(column, justify="right" if number else "left")
+        shown.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*row)
     console.print(shown)
+    if table.note:
+        console.print(table.note, style="dim")
+        console.print()

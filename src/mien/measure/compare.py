@@ -61,7 +61,7 @@ def align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
     if not len(rows_a):
         raise ValueError(
             f"{a.system} and {b.system} have no picture in common: ids such as "
-            f"{a.id[0]!r} against {b.id[0]!r}"
+            f"{str(a.id[0])!r} against {str(b.id[0])!r}"
         )
     a, b = a.take(rows_a), b.take(rows_b)
     if a.known.any() and b.known.any():
@@ -69,7 +69,7 @@ def align(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
         if differ.any():
             raise ValueError(
                 f"{a.system} and {b.system} give different labels to {int(differ.sum())} "
-                f"pictures, such as {a.id[differ][0]!r}; evaluate both on the same data"
+                f"pictures, such as {str(a.id[differ][0])!r}; evaluate both on the same data"
             )
     if not (a.known | b.known | a.has_votes | b.has_votes).any():
         raise ValueError("neither side holds labels or votes; add the data folder")

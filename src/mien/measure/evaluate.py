@@ -30,7 +30,8 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         ``pictures``, ``interval``, ``ceiling``; with labels ``heads`` (one entry a head, each
         ``all`` and ``without_leaked``), ``confusion``, ``abstain``, ``disgust``; with votes
         ``votes`` (``all`` and ``without_leaked``); ``calibration`` before and after temperatures
-        that were cross-fitted in five grouped folds. Estimates are ``{value, low, high}``.
+        that were cross-fitted in five grouped folds (of votes only where there is a ballot).
+        Estimates are ``{value, low, high}``.
 
     Raises:
         ValueError: the table has neither labels nor votes.
@@ -69,7 +70,8 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
     if voted.any():
         polled = table.take(voted)
         result["votes"] = _leaks(polled, _vote_metrics, **how)
-        result["calibration"]["votes"] = _vote_calibration(polled, seed)
+        if table.ballot is not None:
+            result["calibration"]["votes"] = _vote_calibration(polled, seed)
     return result
 
 

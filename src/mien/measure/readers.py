@@ -83,8 +83,8 @@ def join(scores: Predictions, truth: Predictions) -> Predictions:
     rows, theirs = common_rows(truth.id, scores.id)
     if not len(rows):
         raise ValueError(
-            f"no picture in common: one side has ids such as {scores.id[0]!r}, "
-            f"the other {truth.id[0]!r}"
+            f"no picture in common: one side has ids such as {str(scores.id[0])!r}, "
+            f"the other {str(truth.id[0])!r}"
         )
     base, taken = truth.take(rows), scores.take(theirs)
     return replace(base, label=taken.label, ballot=taken.ballot, system=scores.system)

@@ -23,8 +23,8 @@ LABEL_ROWS = (
     ("balanced_accuracy", "Balanced accuracy", True),
     ("macro_f1", "Macro F1", True),
     ("top2", "Top-2 accuracy", True),
-    ("roc_auc", "ROC AUC (macro, one-vs-rest)", True),
-    ("pr_auc", "Average precision (macro)", True),
+    ("roc_auc", "ROC AUC (one-vs-rest)", False),
+    ("pr_auc", "PR AUC (average precision)", False),
     ("nll", "NLL (nats)", False),
 )
 VOTE_ROWS = (
@@ -83,12 +83,12 @@ def per_class(result: dict[str, Any], head: str = "label") -> Table:
     rows = tuple(
         (
             e.value,
-            *(spell(classes[e][m], percent=True) for m in names),
+            *(spell(classes[e][m], percent="auc" not in m) for m in names),
             f"{classes[e]['support']:,}",
         )
         for e in EMOTIONS
     )
-    columns = ("", "Precision", "Recall", "F1", "ROC AUC", "Average precision", "Support")
+    columns = ("Emotion", "Precision", "Recall", "F1", "ROC AUC", "PR AUC", "n")
     return Table(f"Each emotion, {head} head", columns, rows)
 
 
@@ -166,14 +166,16 @@ def rare(result: dict[str, Any]) -> Table:
 
 def comparison(found: dict[str, Any]) -> Table:
     """Two systems side by side, with the paired difference."""
-    rows = tuple(
-        (name, *(spell(found["metrics"][key][part], percent=percent) for part in ("first", "second")),
-         _points(found["metrics"][key]["difference"], percent))
-        for key, name, percent in (*LABEL_ROWS, *VOTE_ROWS)
-        if key in found["metrics"]
-    )  # fmt: skip
+    rows = []
+    for key, name, percent in (*LABEL_ROWS, *VOTE_ROWS):
+        if key in found["metrics"]:
+            metric = found["metrics"][key]
+            both = (spell(metric[part], percent=percent) for part in ("first", "second"))
+            rows.append((name, *both, _points(metric["difference"], percent)))
     test = found["mcnemar"]
-    note = f"{found['n']:,} pictures that both scored; differences are second - first, in points for %."
+    note = (
+        f"{found['n']:,} pictures that both scored; differences are the second's less the first's."
+    )
     if test:
         note += (
             f" McNemar: right only by the first {test['only_first']:,}, only by the second "
@@ -181,7 +183,7 @@ def comparison(found: dict[str, Any]) -> Table:
             f"{p_value(test['p_mid'])} (mid-p)."
         )
     title = " against ".join(found["systems"])
-    return Table(title, ("", *found["systems"], "Paired difference"), rows, note=note)
+    return Table(title, ("", *found["systems"], "Paired difference"), tuple(rows), note=note)
 
 
 def p_value(p: float) -> str:

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from mien.emotions import Emotion
+from mien.measure.logit_adjust import OFFSETS, adjust, choose, cross_fitted, trade
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A calibrated classifier that seldom dares to say disgust."""
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.array([1, 0.15, 1, 2, 1.5, 1.2, 0.8]) * 0.7, 4000)
+    y = (rng.random(4000)[:, None] > scores.cumsum(axis=1)).sum(axis=1).clip(max=6)
+    return y, scores
+
+
+def test_trade_is_what_adjusting_would_give(world):
+    y, scores = world
+    line = trade(y, scores)
+    for i in (0, 20, 60):
+        top = adjust(scores, OFFSETS[i]).argmax(axis=1)
+        assert line.accuracy[i] == pytest.approx((top == y).mean(), abs=1e-3)
+        assert line.recall[i] == pytest.approx((top == 1)[y == 1].mean(), abs=1e-9)
+
+
+def test_the_choice_stays_within_budget_and_is_the_largest_that_does(world):
+    y, scores = world
+    line, chosen = trade(y, scores), choose(y, scores)
+    at = int(np.flatnonzero(chosen == OFFSETS)[0])
+    assert line.accuracy[0] - line.accuracy[at] <= 0.003
+    assert line.accuracy[0] - line.accuracy[at + 1] > 0.003
+    assert choose(y, scores, budget=0.02) > chosen > 0
+
+
+def test_cross_fitted_recall_rises_and_little_is_lost(world):
+    y, scores = world
+    after, offsets = cross_fitted(y, scores)
+    mine = y == Emotion.DISGUST.index
+    before_right, after_right = scores.argmax(axis=1) == y, after.argmax(axis=1) == y
+    assert len(offsets) == 5
+    assert after_right[mine].mean() > before_right[mine].mean() + 0.05
+    assert before_right.mean() - after_right.mean() < 0.008
+
+
+def test_other_emotions_keep_their_ratios(world):
+    _, scores = world
+    after = adjust(scores[:50], 1.5, emotion=Emotion.FEAR)
+    np.testing.assert_allclose(after.sum(axis=1), 1)
+    np.testing.assert_allclose(after[:, 3] / after[:, 0], scores[:50, 3] / scores[:50, 0])

@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mien.emotions import BALLOT
+from mien.measure.readers import common_rows, from_csv, join, read
+
+from .made import make_table
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_synonyms_percent_and_any_order(tmp_path):
+    file = write(
+        tmp_path / "other.csv",
+        "Filename,joy,Sadness,calm,prob_anger,disgusted,scared,p_surprised,contempt\n"
+        "a.png,50,10,10,10,10,5,5,9\nb.png,0,0,0,0,0,0,100,1\n",
+    )
+    table = from_csv(file)
+    assert table.system == "other"
+    np.testing.assert_allclose(table.label[0], [0.1, 0.1, 0.05, 0.5, 0.1, 0.1, 0.05])
+    assert table.label[1].argmax() == 6
+    assert table.y.tolist() == [-1, -1]
+    assert table.ballot is None and table.counts is None
+
+
+def test_korean_names_and_a_byte_order_mark(tmp_path):
+    file = tmp_path / "k.csv"
+    header = "id,분노,혐오,공포,행복,중립,슬픔,놀람"
+    file.write_text(f"{header}\nx,1,0,0,0,0,0,0\n", encoding="utf-8-sig")
+    assert from_csv(file).label.argmax() == 0
+
+
+def test_ballot_votes_and_truth_of_its_own(tmp_path):
+    seven = "angry,disgust,fear,happy,neutral,sad,surprise"
+    ballot = ",".join(f"ballot_{o}" for o in BALLOT)
+    votes = ",".join(f"votes_{o}" for o in BALLOT)
+    rows = ",".join(["0.1"] * 7) + "," + ",".join(["0.1"] * 10)
+    file = write(
+        tmp_path / "b.csv",
+        f"id,y,{seven},{ballot},{votes}\na,Happiness,{rows},{','.join('1' * 10)}\n"
+        f"b,,{rows},{',' * 9}\n",
+    )
+    table = from_csv(file)
+    assert table.y.tolist() == [3, -1]
+    assert table.ballot.shape == (2, 10)
+    assert table.has_votes.tolist() == [True, False]
+
+
+def test_a_column_of_names_stands_for_scores(tmp_path):
+    file = write(tmp_path / "c.csv", "file,dominant_emotion\na.jpg,happy\nb.jpg,Fear\n")
+    assert from_csv(file).label.argmax(axis=1).tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("angry\n1\n", "no column for the picture"),
+        ("id,happy,sad\na,1,0\n", "no score column for angry, disgust, fear, neutral, surprise"),
+        ("id,top\na,pensive\n", "'pensive' in top is not one of"),
+        ("id,angry,disgust,fear,happy,neutral,sad,surprise\n", "no rows"),
+        ("id,angry,disgust,fear,happy,neutral,sad,surprise\na,1,1,1,1,1,1,-2\n", "row 2 has an"),
+        ("id,angry,disgust,fear,happy,neutral,sad,surprise\na,1,1,1,1,1,1,\n", "row 2 has an"),
+        ("id,angry,disgust,fear,happy,neutral,sad,surprise\na,1,1,1,x,1,1,1\n", "'x' is not a"),
+        (
+            "id,angry,disgust,fear,happy,neutral,sad,surprise\na,1,1,1,1,1,1,1\na,1,1,1,1,1,1,1\n",
+            "an id appears twice",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        from_csv(write(tmp_path / "bad.csv", text))
+
+
+def test_join_takes_truth_by_file_name():
+    truth = make_table(30)
+    names = np.array([i.split("/")[-1].replace(".png", ".jpg") for i in truth.id])
+    rows = np.arange(29, 4, -1)
+    other = replace(make_table(30, seed=1), id=names, y=np.full(30, -1), counts=None).take(rows)
+    joined = join(replace(other, system="other"), truth)
+    assert joined.id.tolist() == truth.id[5:].tolist()
+    assert joined.y.tolist() == truth.y[5:].tolist()
+    np.testing.assert_array_equal(joined.label, make_table(30, seed=1).label[5:])
+    assert joined.system == "other"
+
+
+def test_ambiguous_file_names_do_not_match():
+    a = np.array(["x/1.png", "y/1.png"])
+    assert len(common_rows(a, np.array(["1.png", "2.png"]))[0]) == 0
+
+
+def test_join_of_strangers_shows_both_ids():
+    truth = make_table(3)
+    with pytest.raises(ValueError, match=r"ids such as 'a'.*'test/x/00000.png'"):
+        join(replace(truth, id=np.array(["a", "b", "c"])), truth)
+
+
+def test_read_finds_the_table_of_a_folder(tmp_path, table):
+    table.save(tmp_path / "predictions.npz")
+    assert read(tmp_path).id.tolist() == table.id.tolist()
+    with pytest.raises(FileNotFoundError, match="mien evaluate"):
+        read(tmp_path / "nothing.npz")
+    with pytest.raises(ValueError, match=r"not \.npz or \.csv"):
+        read(write(tmp_path / "x.txt", "a"))
