@@ -1,0 +1,179 @@
+"""Very many pictures: decoding, detection and classification of batches on all cores, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.images import ImageError, Source, read
+from mien.infer.detect import BlazeFace, Detection
+from mien.infer.model import Model, join
+from mien.infer.results import Picture
+
+_AHEAD = 3  # batches in work or waiting for their turn, for each worker
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A picture after detection: only its crops are kept, so a batch of photos stays small."""
+
+    name: str
+    size: tuple[int, int]
+    found: list[Detection | None]
+    faces: NDArray[np.uint8]
+    error: str | None = None
+
+
+def analyze_many(
+    model: Model,
+    images: Iterable[Source],
+    *,
+    batch_size: int = 32,
+    crops: bool = False,
+    min_face: int = 40,
+    cam: bool = False,
+    workers: int = 0,
+) -> Iterator[Picture]:
+    """Analyse pictures in order, several batches at a time.
+
+    Each worker thread takes a whole batch through decoding, detection and one run of the
+    classifier; Pillow and ONNX Runtime let other threads run meanwhile. Memory does not grow with
+    the number of pictures: ``images`` is read only a few batches ahead of what was taken.
+
+    Args:
+        model: what to analyse with; its detector and its graph are run on one thread a worker.
+        images: paths, encoded bytes, Pillow images or arrays, lazily read.
+        batch_size: pictures whose faces share one run of the graph; fewer where ``images`` has a
+            length that would leave workers without one.
+        crops: take every picture as one crop, without a search.
+        min_face: side in pixels of the smallest face to search for.
+        cam: also give class-activation maps, where the bundle has them.
+        workers: threads; 0 for the model's own ``threads``, or all cores.
+
+    Yields:
+        One entry a picture; one that cannot be read has ``error``.
+
+    Raises:
+        ValueError: ``batch_size`` or ``min_face`` is below 1.
+    """
+    if batch_size < 1 or min_face < 1:
+        raise ValueError(f"batch_size {batch_size}, min_face {min_face}: give at least 1")
+    workers = workers or model.threads or cores()
+    if isinstance(images, Sized):
+        batch_size = max(1, min(batch_size, -(-len(images) // workers)))
+        if len(images) == 1:  # one picture: all cores for each run, and no pool
+            yield from analyze_batch(model, list(images), crops=crops, min_face=min_face, cam=cam)
+            return
+    single = on_one_thread(model)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="mien")
+    pending: deque[Future[list[Picture]]] = deque()
+    try:
+        for at, batch in enumerate(batched(images, batch_size)):
+            pending.append(
+                pool.submit(
+                    analyze_batch, single, batch,
+                    crops=crops, min_face=min_face, cam=cam, first=at * batch_size,
+                )
+            )  # fmt: skip
+            if len(pending) >= _AHEAD * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:  # also where the caller stops early
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def analyze_batch(
+    model: Model,
+    images: Sequence[Source],
+    *,
+    crops: bool = False,
+    min_face: int = 40,
+    cam: bool = False,
+    first: int = 0,
+) -> list[Picture]:
+    """Analyse one batch on the calling thread: the unit of work of every engine.
+
+    Args:
+        model: what to analyse with.
+        images: the batch.
+        crops: take every picture as one crop.
+        min_face: side in pixels of the smallest face to search for.
+        cam: also give class-activation maps, where the bundle has them.
+        first: number of the first picture, for the names of those that have no path.
+
+    Returns:
+        One entry a picture, in order.
+    """
+    seen = [
+        _look(model, image, f"picture {first + i}", crops=crops, min_face=min_face)
+        for i, image in enumerate(images)
+    ]
+    faces = [each.faces for each in seen if len(each.faces)]
+    if faces:
+        expressions = model.classify(np.concatenate(faces), cam=cam).expressions(model.head)
+    else:
+        expressions = iter(())
+    return [
+        Picture(
+            source=each.name,
+            width=each.size[0],
+            height=each.size[1],
+            faces=join(each.found, islice(expressions, len(each.found)), each.size),
+            error=each.error,
+        )
+        for each in seen
+    ]
+
+
+def on_one_thread(model: Model) -> Model:
+    """The model itself if its runs keep to one thread, else a copy whose runs do.
+
+    Many pictures are spread over cores by the picture: runs that also spread would get in each
+    other's way.
+    """
+    if model.threads == 1:
+        return model
+    detector = model.detector
+    if isinstance(detector, BlazeFace):
+        detector = BlazeFace(detector.path, threads=1, threshold=detector.threshold)
+    return type(model)(model.bundle, detector, threads=1, head=model.head)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def batched(items: Iterable[Source], size: int) -> Iterator[list[Source]]:
+    """Lists of ``size`` items, the last one shorter (``itertools.batched`` needs Python 3.12)."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _look(model: Model, image: Source, name: str, *, crops: bool, min_face: int) -> _Seen:
+    if isinstance(image, str | Path):
+        name = str(image)
+    try:
+        picture = read(image)
+    except ImageError as error:
+        return _failed(name, str(error))
+    except Exception as error:  # a decoder's own bug must not end a batch of many
+        return _failed(name, f"{name}: cannot be decoded ({type(error).__name__}: {error})")
+    found, faces = model.find(picture, crops=crops, min_face=min_face)
+    return _Seen(name, (picture.shape[1], picture.shape[0]), found, faces)
+
+
+def _failed(name: str, error: str) -> _Seen:
+    return _Seen(name, (0, 0), [], np.empty((0, 48, 48), np.uint8), error)
