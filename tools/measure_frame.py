@@ -55,7 +55,9 @@ def measure(detector: BlazeFace, crops: list[np.ndarray]) -> None:
 
 
 def paste_back(detector: BlazeFace, crops: list[np.ndarray]) -> None:
-    """Print how close crops come back to themselves from a larger canvas."""
+    """Print how close crops come back to themselves from a larger, black canvas."""
+    corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]])
+    own = frame_in_black(np.full((SIDE, SIDE), 255, np.uint8))
     for title, again in (("framed by FER-2013", False), ("framed by crop_face", True)):
         moved, correlation, difference = [], [], []
         for crop in crops:
@@ -65,15 +67,16 @@ def paste_back(detector: BlazeFace, crops: list[np.ndarray]) -> None:
                 face = find(detector, crop)
             if not face:
                 continue
-            back = crop_face(frame_in_black(crop), face)
-            corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]])
             there = corners @ placement(face).T / ENLARGE - MARGIN
             moved.append(np.linalg.norm(there - corners[:, :2], axis=1).mean())
-            correlation.append(np.corrcoef(back.ravel(), crop.ravel())[0, 1])
-            difference.append(np.abs(back.astype(float) - crop).mean())
+            inside = crop_face(own, face) > 250  # not the canvas
+            before, after = crop[inside] / 1.0, crop_face(frame_in_black(crop), face)[inside] / 1.0
+            if np.ptp(before) and np.ptp(after):
+                correlation.append(np.corrcoef(before, after)[0, 1])
+                difference.append(np.abs(before - after).mean())
         print(
             f"{title}: {len(moved)} crops back, corners moved by {np.median(moved):.1f} px, "
-            f"correlation {np.nanmedian(correlation):.2f}, "
+            f"correlation {np.median(correlation):.2f}, "
             f"mean |difference| {np.median(difference):.1f} of 255 (medians)"
         )
 

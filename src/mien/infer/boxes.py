@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 STRIDE = 4
 """Pixels between anchors; full-range BlazeFace has one square grid of them."""
 
+OVERLAP, INSIDE = 0.3, 0.7
+"""Least share of two views of one face: over their union, and over the smaller box."""
+
 Floats = NDArray[np.float32]
 
 
@@ -34,7 +37,7 @@ def decode(raw: Floats, logits: Floats, width: int, threshold: float) -> Floats:
     return found[(half > 0).all(axis=1)]
 
 
-def merge(candidates: Floats, overlap: float = 0.3, inside: float = 0.7) -> Floats:
+def merge(candidates: Floats, overlap: float = OVERLAP, inside: float = INSIDE) -> Floats:
     """Weighted non-maximum suppression (as BlazeFace's authors do), best first.
 
     Candidates that overlap the best one by ``overlap`` (intersection over union), or of which

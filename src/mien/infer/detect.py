@@ -15,7 +15,11 @@ from mien.infer.levels import BASE_SIDE, DEFAULT_MIN_FACE, scales
 
 ASSET = Path(__file__).parents[1] / "assets" / "blazeface.onnx"
 
-_GRID = 32  # the network halves its input five times
+GRID = 32
+"""Sides that the network sees are multiples of this: it halves its input five times."""
+
+THRESHOLD = 0.5
+"""Least score of a face, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +61,7 @@ class BlazeFace:
     """
 
     def __init__(
-        self, path: str | Path | None = None, *, threads: int = 0, threshold: float = 0.5
+        self, path: str | Path | None = None, *, threads: int = 0, threshold: float = THRESHOLD
     ) -> None:
         self.path = ASSET if path is None else Path(path)
         self.threads = threads
@@ -134,4 +138,4 @@ class BlazeFace:
 
 
 def _on_grid(side: int) -> int:
-    return -(-side // _GRID) * _GRID
+    return -(-side // GRID) * GRID

@@ -10,7 +10,8 @@ SURE_SIZE = 18
 """Faces of this many pixels are found surely (96 of 100 or more, ``benchmarks/detect.py``)."""
 DEFAULT_MIN_FACE = 40
 
-_STEP = 5  # one pass sees faces of 16 to 130 pixels, a factor of 8; 5 leaves overlap
+STEP = 5
+"""Factor between passes at most: one pass sees faces of 16 to 130 pixels, which leaves overlap."""
 
 
 def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[float, ...]:
@@ -33,5 +34,5 @@ def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[f
     finest = min(SURE_SIZE / smallest, SEARCH_SIDE / long_side)
     if finest <= base:
         return (base,)
-    steps = math.ceil(math.log(finest / base, _STEP))
+    steps = math.ceil(math.log(finest / base, STEP))
     return tuple(base * (finest / base) ** (i / steps) for i in range(steps + 1))

@@ -138,13 +138,15 @@ def _row(
     fine: int,
 ) -> None:
     ink = "white" if lit else MUTED
-    draw.text((fine * 0.7, y), name, ink, font(fine), anchor="lm")
-    draw.text((fine * 13.5, y), percent(score), ink, font(fine), anchor="rm")
+    line = y - fine * 0.1  # letters hang a little low in their line
+    draw.text((fine * 0.7, line), name, ink, font(fine), anchor="lm")
+    draw.text((fine * 13.5, line), percent(score), ink, font(fine), anchor="rm")
     left, right, half = fine * 5.9, fine * 10.9, fine * 0.27
     draw.rounded_rectangle((left, y - half, right, y + half), half, TRACK)
-    if score * (right - left) >= 1:
-        end = left + max(score * (right - left), 2 * half)
-        draw.rounded_rectangle((left, y - half, end, y + half), half, COLOURS[emotion])
+    length = score * (right - left)
+    if length >= 1:
+        end, bend = left + length, min(half, length / 2)
+        draw.rounded_rectangle((left, y - half, end, y + half), bend, COLOURS[emotion])
 
 
 def _smooth(image: Image.Image) -> Image.Image:
