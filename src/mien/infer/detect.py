@@ -20,9 +20,6 @@ GRID = 32
 THRESHOLD = 0.5
 """Least score of a face, 0 to 1."""
 
-THRESHOLD = 0.5
-"""Least score of a face, 0 to 1."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:

@@ -12,14 +12,15 @@ from mien.infer.results import Expression
 FONT = Path(__file__).parents[1] / "assets" / "NotoSansKR-subset.otf"
 
 COLOURS: dict[Emotion, str] = {
-    Emotion.ANGRY: "#f2555a",
-    Emotion.DISGUST: "#4cb782",
-    Emotion.FEAR: "#a56eff",
-    Emotion.HAPPY: "#ffc53d",
-    Emotion.NEUTRAL: "#b4bcc8",
-    Emotion.SAD: "#4c9dff",
-    Emotion.SURPRISE: "#ff8fc7",
+    Emotion.ANGRY: "#e6391a",
+    Emotion.DISGUST: "#2c8a6b",
+    Emotion.FEAR: "#9251fb",
+    Emotion.HAPPY: "#f2c417",
+    Emotion.NEUTRAL: "#c6d3dd",
+    Emotion.SAD: "#61a8fb",
+    Emotion.SURPRISE: "#d788ab",
 }
+"""Picked to stay apart for colour-blind eyes too, and to carry dark text."""
 UNCLEAR_COLOUR = "#f4f4f4"
 INK, PAPER, TRACK, MUTED = "#101318", (16, 19, 24, 224), "#39404d", "#c3cad6"
 
