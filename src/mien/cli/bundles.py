@@ -1,0 +1,60 @@
+"""``mien models``: which models are there, what their cards say, and how to add one."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mien import bundle as bundles
+
+app = typer.Typer(no_args_is_help=False, help="List, show and add models.")
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    """List the models that a name resolves to.
+
+    Example: mien models
+    """
+    if context.invoked_subcommand is not None:
+        return
+    table = Table("name", "label accuracy", "MB", "views", "where", box=None)
+    for found in bundles.list_bundles():
+        card = found.card
+        accuracy = card.metrics.get("label", {}).get("accuracy")
+        table.add_row(
+            found.path.name,
+            f"{100 * accuracy['value']:.1f} %" if accuracy else "-",
+            f"{found.graph.stat().st_size / 1e6:.1f}",
+            str(card.views),
+            str(found.path),
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A model's name or folder.")] = "default") -> None:
+    """Print a model's card.
+
+    Example: mien models show default
+    """
+    card = (bundles.find(name) / bundles.CARD).read_text(encoding="utf-8")
+    Console().print_json(json.dumps(json.loads(card), ensure_ascii=False))
+
+
+@app.command()
+def add(
+    source: Annotated[str, typer.Argument(help="A bundle's folder, a .zip of one, or its URL.")],
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Of the .zip, as its giver states it.")] = None,
+) -> None:
+    """Copy a model into your data folder, where its name is found.
+
+    Example: mien models add models/ensemble --name ensemble
+    """
+    bundle = bundles.add(source, name=name, expected=sha256)
+    Console().print(f"added {bundle.path.name}: mien predict --model {bundle.path.name} PHOTO")

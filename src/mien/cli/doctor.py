@@ -1,0 +1,61 @@
+"""``mien doctor``: what is installed, which model is found, and whether it works."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = (
+    "mien", "numpy", "pillow", "onnxruntime", "typer", "rich", "torch", "timm", "accelerate",
+    "optuna", "scikit-learn", "cleanlab", "fastapi", "av", "pyarrow", "ray",
+)  # fmt: skip
+
+
+def doctor() -> None:
+    """Print versions, models and providers, and test the default model on made crops.
+
+    Example: mien doctor
+    """
+    import numpy as np
+    import onnxruntime
+
+    import mien
+    from mien.bundle import list_bundles
+
+    console = Console()
+    table = Table("what", "found", title="mien doctor", title_justify="left")
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
+    for package in PACKAGES:
+        try:
+            table.add_row(package, version(package))
+        except PackageNotFoundError:
+            table.add_row(package, "[dim]not installed (only some verbs need it)[/dim]")
+    table.add_row("providers", ", ".join(onnxruntime.get_available_providers()))
+    for bundle in list_bundles():
+        table.add_row(f"model {bundle.path.name}", f"{bundle.path}")
+    console.print(table)
+    try:
+        model = mien.load()
+        crops = np.random.default_rng(0).integers(0, 256, (32, 48, 48), dtype=np.uint8)
+        model.classify(crops[:1])
+        began = time.perf_counter()
+        scores = model.classify(crops)
+        took = (time.perf_counter() - began) / len(crops) * 1000
+        sums = np.abs(scores.label.sum(1) - 1).max(), np.abs(scores.ballot.sum(1) - 1).max()
+        if max(sums) > 1e-3 or not np.isfinite(scores.ballot).all():
+            raise ArithmeticError("scores do not sum to 1")
+        blank = np.full((200, 200, 3), 128, np.uint8)
+        if model.analyze(blank):
+            raise ArithmeticError("a face was found in a blank picture")
+    except (OSError, ValueError, ArithmeticError) as error:
+        console.print(f"[bold red]self-test failed:[/bold red] {error}")
+        raise typer.Exit(1) from None
+    console.print(
+        f"[bold green]self-test passed:[/bold green] {model.bundle.card.name}, "
+        f"{took:.1f} ms a face in a batch of {len(crops)}"
+    )

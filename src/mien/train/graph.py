@@ -1,0 +1,93 @@
+"""The whole graph of the contract as one module: from uint8 crops to calibrated shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mien.train.network import Network, upsample
+
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network with the size and centre crop that it sees, and its weight in the average."""
+
+    network: Network
+    size: int
+    crop: int = 48
+    weight: float = 1.0
+
+
+class Graph(nn.Module):
+    """uint8 ``faces`` (N, 48, 48) to ``label`` (N, 7), ``ballot`` (N, 10) and ``cam`` (N, 7, h, w).
+
+    Members' and mirror views' probabilities are averaged; the logarithm of the average is divided
+    by the head's temperature (for one network and view, the same as dividing its logits). The
+    maps, of the ballot's seven emotions, are averaged at the finest member's resolution.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        *,
+        flip: bool = False,
+        label_temperature: float = 1.0,
+        ballot_temperature: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.members = members
+        self.networks = nn.ModuleList(member.network for member in members)
+        self.flip = flip
+        self.temperatures = (label_temperature, ballot_temperature)
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Label shares, ballot shares, class-activation maps."""
+        grey = faces.float()
+        views = [grey, grey.flip(-1)] if self.flip else [grey]
+        logits: tuple[list[Tensor], list[Tensor]] = ([], [])
+        maps: list[Tensor] = []
+        for mirrored, view in enumerate(views):
+            for network, member in zip(self.networks, self.members, strict=True):
+                features = network.features(upsample(view, size=member.size, crop=member.crop))
+                pooled = features.mean(dim=(2, 3))
+                logits[0].append(network.label(pooled))
+                logits[1].append(network.ballot(pooled))
+                cam = network.cam(features)
+                maps.append(cam.flip(-1) if mirrored else cam)
+        weights = [member.weight for member in self.members] * len(views)
+        shares = [weight / sum(weights) for weight in weights]
+        label, ballot = (
+            _average(heads, shares, temperature)
+            for heads, temperature in zip(logits, self.temperatures, strict=True)
+        )
+        return label, ballot, _average_maps(maps, shares)
+
+
+def _average(logits: list[Tensor], shares: list[float], temperature: float) -> Tensor:
+    if len(logits) == 1:
+        return (logits[0] / temperature).softmax(dim=1)
+    parts = [z.softmax(dim=1) * share for z, share in zip(logits, shares, strict=True)]
+    mean = torch.stack(parts).sum(dim=0)
+    if temperature == 1:
+        return mean
+    return (mean.clamp(min=TINY).log() / temperature).softmax(dim=1)
+
+
+def _average_maps(maps: list[Tensor], shares: list[float]) -> Tensor:
+    if len(maps) == 1:
+        return maps[0]
+    side = max(cam.shape[-1] for cam in maps)
+    even = [
+        cam
+        if cam.shape[-1] == side
+        else F.interpolate(cam, size=(side, side), mode="bilinear", align_corners=False)
+        for cam in maps
+    ]
+    parts = [cam * share for cam, share in zip(even, shares, strict=True)]
+    return torch.stack(parts).sum(dim=0)

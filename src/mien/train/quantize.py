@@ -1,0 +1,122 @@
+"""Smaller graphs after training: int8 by static quantisation, or weights kept as float16."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from mien.train.export import run
+
+SMALLEST = 1024
+"""Elements below which a weight is not worth storing as float16."""
+
+
+class _Crops(CalibrationDataReader):  # type: ignore[misc]
+    """Feeds crops in batches; the base class fixes the method's name."""
+
+    def __init__(self, crops: NDArray[np.uint8], batch: int = 64) -> None:
+        self.feeds: Iterator[dict[str, NDArray[np.uint8]]] = (
+            {"faces": crops[at : at + batch]} for at in range(0, len(crops), batch)
+        )
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        return next(self.feeds, None)
+
+
+def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
+    """Quantise all convolutions but the first, weights per channel; heads and maps stay in float.
+
+    Weights take seven bits: processors with AVX2 but without VNNI add pairs of products in 16
+    bits, which eight-bit weights overflow, and the graph must score alike everywhere.
+
+    Args:
+        source: float32 graph as ``export`` writes it.
+        target: where the int8 graph goes.
+        crops: (N, 48, 48) uint8 Training crops that the ranges are taken from.
+    """
+    model = onnx.load(source)
+    convs = [node for node in model.graph.node if node.op_type == "Conv"]
+    outputs = {value.name for value in model.graph.output}
+    heads = [n.name for n in convs if n.output[0] in outputs or _is_map(n, model)]
+    logging.getLogger().setLevel(logging.ERROR)  # quantize_static warns on the root logger
+    quantize_static(
+        model, target, _Crops(crops), quant_format=QuantFormat.QDQ, per_channel=True,
+        reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=["Conv", "Clip", "Relu", "Add"],
+        nodes_to_exclude=[convs[0].name, *heads],
+    )  # fmt: skip
+
+
+def to_fp16_weights(source: Path, target: Path) -> None:
+    """Store large weights as float16 with a cast to float32 behind each: half the size.
+
+    Runtimes fold the casts when they load the graph, so the arithmetic stays float32.
+    """
+    model = onnx.load(source)
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < SMALLEST:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_fp16"))
+        casts.append(helper.make_node("Cast", [name + "_fp16"], [name], to=TensorProto.FLOAT))
+    for position, cast in enumerate(casts):
+        model.graph.node.insert(position, cast)
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How close a smaller graph stays to its float32 original on the same crops.
+
+    ``agreement``: share of crops with the same most probable label; ``mean_gap`` and ``max_gap``:
+    absolute difference of label probabilities.
+    """
+
+    agreement: float
+    mean_gap: float
+    max_gap: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Rounded for a card."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+def fidelity(original: Path, smaller: Path, crops: NDArray[np.uint8]) -> Fidelity:
+    """Compare two graphs on (N, 48, 48) uint8 crops."""
+    pairs = [
+        (run(original, crops[at : at + 256])[0], run(smaller, crops[at : at + 256])[0])
+        for at in range(0, len(crops), 256)
+    ]
+    a, b = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    gap = np.abs(a - b)
+    return Fidelity(
+        agreement=float((a.argmax(1) == b.argmax(1)).mean()),
+        mean_gap=float(gap.mean()),
+        max_gap=float(gap.max()),
+    )
+
+
+def _is_map(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
+    """Whether a convolution makes class-activation maps: a 1x1 with seven outputs."""
+    for weight in model.graph.initializer:
+        if weight.name == node.input[1]:
+            return bool(weight.dims[0] == 7)
+    return False

@@ -1,0 +1,143 @@
+"""From a run's folder to a bundle that anyone can use: network, graph, smaller weights, card."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from mien.bundle import GRAPH, Bundle, Card
+from mien.measure.calibrate import fit_temperature
+from mien.measure.metrics import TINY
+from mien.measure.predictions import Predictions
+from mien.train import quantize
+from mien.train.export import export, finish
+from mien.train.graph import Graph, Member
+from mien.train.network import Network, build, normalisation
+from mien.train.recipe import Recipe, load
+
+Weights = Literal["float32", "fp16", "int8"]
+
+
+def open_run(folder: Path) -> tuple[Network, Recipe, dict[str, Any]]:
+    """The averaged network of a finished run, its recipe and its facts.
+
+    Raises:
+        FileNotFoundError: the run is not finished, or is no run.
+    """
+    weights = folder / "weights.safetensors"
+    if not weights.is_file():
+        raise FileNotFoundError(f"{weights}: not there; is {folder} a finished run of `mien train`?")
+    recipe = load(folder / "recipe.toml")
+    settings = recipe.network
+    facts: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    mean, std = normalisation(settings.start, settings.mean, settings.std)
+    network = build(settings.trunk, trunk_args=settings.trunk_args, mean=mean, std=std)
+    state = {name: value.float() for name, value in load_file(weights).items()}
+    network.load_state_dict(state)
+    return network, recipe, facts
+
+
+def member(folder: Path, *, weight: float = 1.0) -> Member:
+    """A finished run as a member of a graph."""
+    network, recipe, _ = open_run(folder)
+    return Member(network, recipe.network.size, recipe.network.crop, weight=weight)
+
+
+def ship(
+    runs: Mapping[Path, float],
+    target: Path,
+    *,
+    name: str,
+    flip: bool,
+    weights: Weights,
+    crops: NDArray[np.uint8],
+    calibrate: Predictions | None = None,
+    frame: Mapping[str, tuple[float, float]] | None = None,
+) -> Bundle:
+    """Export finished runs, averaged by their weights, as one bundle.
+
+    Args:
+        runs: run folder to weight in the average.
+        target: folder of the bundle.
+        name: what the bundle is called.
+        flip: average mirror views inside the graph.
+        weights: how they are stored; ``int8`` also computes in int8.
+        crops: (N, 48, 48) uint8 Training crops: the first 512 give int8 its ranges, all of them
+            say how close the smaller graph is.
+        calibrate: the same runs' uncalibrated scores on pictures none was trained on; the two
+            temperatures are fitted to them.
+        frame: where eyes, nose and mouth lie in a crop, for the card.
+
+    Raises:
+        FileNotFoundError: a run is not finished.
+        ArithmeticError: torch and ONNX Runtime differ.
+    """
+    temperatures = {} if calibrate is None else fit_temperatures(calibrate)
+    graph = Graph([member(folder, weight=w) for folder, w in runs.items()], flip=flip, **temperatures)
+    card = card_of(runs, name=name, flip=flip)
+    card = replace(card, temperatures=temperatures, frame=dict(frame or {}))
+    bundle = export(graph, target, card, probe=crops[:16])
+    if weights == "float32":
+        return bundle
+    with tempfile.TemporaryDirectory() as scratch:
+        small = Path(scratch) / GRAPH
+        if weights == "int8":
+            quantize.to_int8(bundle.graph, small, crops[:512])
+        else:
+            quantize.to_fp16_weights(bundle.graph, small)
+        closeness = quantize.fidelity(bundle.graph, small, crops)
+        bundle.graph.write_bytes(small.read_bytes())
+    stored = {"weights": weights, "against_float32_on_training_crops": closeness.to_dict()}
+    return finish(target, replace(bundle.card, network=bundle.card.network | stored))
+
+
+def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
+    """A card with what is known before a graph exists."""
+    members, starts, fingerprints = [], [], set()
+    for folder, weight in runs.items():
+        _, recipe, facts = open_run(folder)
+        members.append(
+            {
+                "run": folder.name, "trunk": recipe.network.trunk, "size": recipe.network.size,
+                "crop": recipe.network.crop, "epochs": recipe.epochs, "weight": round(weight, 4),
+            }
+        )  # fmt: skip
+        starts.append(facts["start"])
+        fingerprints.add(facts["data"])
+    return Card(
+        name=name, sha256="", views=2 if flip else 1,
+        network={"members": members, "weights": "float32"},
+        start="; ".join(dict.fromkeys(starts)),
+        data={"trained_on": "FER-2013 Training with FER+ votes", "fingerprint": sorted(fingerprints)},
+    )  # fmt: skip
+
+
+def fit_temperatures(table: Predictions) -> dict[str, float]:
+    """One temperature a head: label by likelihood, ballot by cross-entropy to the vote shares."""
+    known = table.y >= 0
+    label = np.log(np.maximum(table.label[known], TINY))
+    found = {"label_temperature": fit_temperature(label, table.y[known])}
+    if table.ballot is not None and table.counts is not None:
+        voted = table.counts[:, 0] >= 0
+        counts = table.counts[voted].astype(np.float64)
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        ballot = np.log(np.maximum(table.ballot[voted], TINY))
+        found["ballot_temperature"] = fit_temperature(ballot, shares)
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def save_weights(folder: Path, target: Path) -> None:
+    """A finished run's weights as fp16 safetensors, from which a later run can start."""
+    state = load_file(folder / "weights.safetensors")
+    save_file({k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}, target)
+
+
