@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -70,19 +71,19 @@ def analyze_many(
     if isinstance(images, Sized):
         batch_size = max(1, min(batch_size, -(-len(images) // workers)))
         if len(images) == 1:  # one picture: all cores for each run, and no pool
-            yield from analyze_batch(model, list(images), crops=crops, min_face=min_face, cam=cam)
+            names = [name_of(image, 0) for image in images]
+            yield from analyze_batch(
+                model, list(images), names=names, crops=crops, min_face=min_face, cam=cam
+            )
             return
     single = on_one_thread(model)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="mien")
     pending: deque[Future[list[Picture]]] = deque()
+    look = partial(analyze_batch, single, crops=crops, min_face=min_face, cam=cam)
     try:
         for at, batch in enumerate(batched(images, batch_size)):
-            pending.append(
-                pool.submit(
-                    analyze_batch, single, batch,
-                    crops=crops, min_face=min_face, cam=cam, first=at * batch_size,
-                )
-            )  # fmt: skip
+            names = [name_of(image, at * batch_size + i) for i, image in enumerate(batch)]
+            pending.append(pool.submit(look, batch, names=names))
             if len(pending) >= _AHEAD * workers:
                 yield from pending.popleft().result()
         while pending:
@@ -95,27 +96,27 @@ def analyze_batch(
     model: Model,
     images: Sequence[Source],
     *,
+    names: Sequence[str],
     crops: bool = False,
     min_face: int = 40,
     cam: bool = False,
-    first: int = 0,
 ) -> list[Picture]:
     """Analyse one batch on the calling thread: the unit of work of every engine.
 
     Args:
         model: what to analyse with.
         images: the batch.
+        names: what to call each picture in its entry and in errors.
         crops: take every picture as one crop.
         min_face: side in pixels of the smallest face to search for.
         cam: also give class-activation maps, where the bundle has them.
-        first: number of the first picture, for the names of those that have no path.
 
     Returns:
         One entry a picture, in order.
     """
     seen = [
-        _look(model, image, f"picture {first + i}", crops=crops, min_face=min_face)
-        for i, image in enumerate(images)
+        _look(model, image, name, crops=crops, min_face=min_face)
+        for image, name in zip(images, names, strict=True)
     ]
     faces = [each.faces for each in seen if len(each.faces)]
     if faces:
@@ -162,13 +163,19 @@ def batched(items: Iterable[Source], size: int) -> Iterator[list[Source]]:
         yield batch
 
 
+def name_of(image: Source, number: int) -> str:
+    """The path of a picture, or its number from 0."""
+    return str(image) if isinstance(image, str | Path) else f"picture {number}"
+
+
 def _look(model: Model, image: Source, name: str, *, crops: bool, min_face: int) -> _Seen:
-    if isinstance(image, str | Path):
-        name = str(image)
     try:
         picture = read(image)
     except ImageError as error:
-        return _failed(name, str(error))
+        text = str(error)
+        if not isinstance(image, str | Path):  # bytes and arrays have no name of their own
+            text = f"{name}: {text.partition(': ')[2]}"
+        return _failed(name, text)
     except Exception as error:  # a decoder's own bug must not end a batch of many
         return _failed(name, f"{name}: cannot be decoded ({type(error).__name__}: {error})")
     found, faces = model.find(picture, crops=crops, min_face=min_face)

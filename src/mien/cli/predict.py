@@ -1,0 +1,181 @@
+"""``mien predict``: pictures in, the expression of every face out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mien.infer.job import Job
+    from mien.infer.model import Model
+    from mien.infer.outputs import Output
+    from mien.infer.results import Picture
+
+MANY = 20
+"""So many pictures and more have a progress bar and a summary."""
+ERRORS = 20
+"""Most errors that are printed one by one where pictures are many; all are in the outputs."""
+
+
+def predict(
+    paths: Annotated[list[str], typer.Argument(help="Pictures, folders, or patterns in quotes.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="Write JSON lines, one a picture; goes on if it exists.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a row for each face; goes on if it exists.")
+    ] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write a folder of Parquet parts; goes on if it exists.")
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Begin output files anew instead of going on with them."),
+    ] = False,
+    annotate: Annotated[
+        Path | None, typer.Option(help="Folder for copies with faces and scores drawn on them.")
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Lay a heat map of the evidence over each annotated face."),
+    ] = False,
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Take every picture as the crop of one face; no search.")
+    ] = False,
+    head: Annotated[
+        str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
+    ] = "votes",
+    lang: Annotated[str, typer.Option(help="Names in en or ko.")] = "en",
+    model: Annotated[
+        str | None, typer.Option(help="A model by name, or a bundle's folder.")
+    ] = None,
+    min_face: Annotated[
+        int, typer.Option(help="Side of the smallest face to look for, pixels.", min=1)
+    ] = 40,
+    threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.", min=0)] = 0,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray for a cluster (needs --parquet).")
+    ] = "local",
+) -> None:
+    """Read the expressions of every face in pictures.
+
+    Prints a table; with an output option, a summary. A picture that cannot be read is reported
+    and the others go on; the exit code is 1 only if none could be read.
+
+    Example: mien predict portrait.jpg
+
+    Example: mien predict holiday/ "scans/*.png" --csv faces.csv --annotate drawn/
+    """
+    from mien.emotions import names
+
+    names(lang)
+    if explain and annotate is None:
+        raise ValueError("--explain: draws on annotated pictures; add --annotate FOLDER")
+    if engine == "ray":
+        if parquet is None or jsonl or csv or annotate or as_json:
+            raise ValueError("--engine ray: writes Parquet alone; give --parquet FOLDER")
+        _on_ray(
+            paths, parquet,
+            model=model, head=head, crops=crops, min_face=min_face, overwrite=overwrite,
+        )  # fmt: skip
+        return
+    if engine != "local":
+        raise ValueError(f"no engine {engine!r}; choose from local, ray")
+
+    from mien.infer.annotated import Annotated as Copies
+    from mien.infer.inputs import find_pictures
+    from mien.infer.job import Job
+    from mien.infer.many import analyze_many
+    from mien.infer.model import load
+
+    sources = find_pictures(paths)
+    loaded = load(model, threads=threads, head=head)
+    if explain:
+        _check_maps(loaded)
+    job = Job(sources, _outputs(jsonl, csv, parquet, loaded.bundle.card.name, head))
+    job.open(fresh=overwrite)
+    copies = [] if annotate is None else [Copies(annotate, sources, language=lang, explain=explain)]
+    found = analyze_many(
+        loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
+    )
+    many = len(job.left) >= MANY or bool(job.outputs or annotate)
+    _report(job.run(found, copies), job, as_json=as_json, many=many, language=lang)
+
+
+def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, language: str) -> None:
+    """Print what the job yields; errors, progress and summary go to stderr."""
+    from rich.console import Console
+
+    from mien.cli import show
+
+    out, err = Console(), Console(stderr=True, highlight=False)
+    result, separator = job.summary, "["
+    shown: list[Picture] = []
+    visible = many and not (as_json and out.is_terminal)
+    with show.progress(err, len(job.left), visible=visible) as tick:
+        for picture in done:
+            tick(f"{result.speed:,.0f}/s")
+            if picture.error is not None and (not many or result.errors <= ERRORS):
+                err.print(f"mien: {picture.error}", markup=False, soft_wrap=True)
+            if as_json:
+                text = json.dumps(picture.to_dict(), ensure_ascii=False)
+                typer.echo(f"{separator}{text}", nl=False)
+                separator = ",\n"
+            elif len(shown) < show.SHOWN and picture.error is None:
+                shown.append(picture)
+    if as_json:
+        typer.echo("[]" if separator == "[" else "]")
+    elif shown and not job.outputs:
+        out.print(show.pictures(shown, language))
+        if rest := result.pictures - result.errors - len(shown):
+            out.print(f"… and {rest:,} more; --csv FILE or --json has them all")
+    if many:
+        err.print(show.summary(result, language))
+    if result.failed:
+        raise typer.Exit(1)
+
+
+def _outputs(
+    jsonl: Path | None, csv: Path | None, parquet: Path | None, model: str, head: str
+) -> list[Output]:
+    from mien.infer.outputs import CsvOutput, JsonLinesOutput
+    from mien.infer.parquet import ParquetOutput
+
+    kinds = ((jsonl, JsonLinesOutput), (csv, CsvOutput), (parquet, ParquetOutput))
+    return [kind(path, model=model, head=head) for path, kind in kinds if path is not None]
+
+
+def _check_maps(model: Model) -> None:
+    if not any(output.name == "cam" for output in model.session.get_outputs()):
+        raise ValueError(
+            f"--explain: model {model.bundle.card.name!r} gives no activation maps; "
+            "choose one that does with --model"
+        )
+
+
+def _on_ray(
+    paths: list[str],
+    out: Path,
+    *,
+    model: str | None,
+    head: str,
+    crops: bool,
+    min_face: int,
+    overwrite: bool,
+) -> None:
+    from rich.console import Console
+
+    from mien.cli import show
+    from mien.infer.ray_engine import run
+
+    result = run(
+        paths, str(out), bundle=model, head=head, crops=crops, min_face=min_face, fresh=overwrite
+    )
+    Console(stderr=True, highlight=False).print(show.summary(result))
+    if result.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,167 @@
+"""How ``mien predict`` shows faces, progress and the summary on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from mien.emotions import EMOTIONS, Emotion
+from mien.infer.job import Summary
+from mien.infer.panels import COLOURS, percent
+from mien.infer.results import Expression, Face, Picture
+
+FEW = 3
+"""Up to so many faces are shown with a bar for each score; more as one table."""
+SHOWN = 100
+"""Most pictures in a table."""
+
+_BAR = 24  # characters
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+WORDS = {
+    "en": {
+        "picture": "picture", "face": "face", "unclear": "unclear", "looks": "expression",
+        "votes": "{name}: about {n} of 10 people would say so",
+        "label": "{name}: {share} by FER-2013's labels",
+        "doubt": "unclear: about {n} of 10 people could not say", "none": "no face found",
+    },
+    "ko": {
+        "picture": "사진", "face": "얼굴", "unclear": "불분명", "looks": "표정",
+        "votes": "{name}: 10명 중 약 {n}명이 이렇게 답할 표정",
+        "label": "{name}: FER-2013 라벨 기준 {share}",
+        "doubt": "불분명: 10명 중 약 {n}명이 판단하기 어려움", "none": "얼굴을 찾지 못함",
+    },
+}  # fmt: skip
+
+
+def bar(share: float, width: int = _BAR) -> str:
+    """A bar of block characters, an eighth of a character fine."""
+    eighths = round(share * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (_EIGHTHS[rest] if rest else "")
+
+
+def sentence(expression: Expression, language: str) -> str:
+    """What the scores say, in one line."""
+    words = WORDS[language]
+    name = expression.top.name_in(language)
+    said = words[expression.head].format(
+        name=name, n=round(expression.confidence * 10), share=percent(expression.confidence)
+    )
+    if expression.is_unclear:
+        doubt = words["doubt"].format(n=round(expression.unclear * 10))
+        return f"{said} ({doubt})"
+    return said
+
+
+def pictures(found: list[Picture], language: str) -> RenderableType:
+    """Faces of readable pictures: bars for a few, one table for many."""
+    readable = [picture for picture in found if picture.error is None]
+    if sum(len(picture.faces) for picture in readable) <= FEW and len(readable) <= FEW:
+        return Group(*(_detailed(picture, language) for picture in readable))
+    return _table(readable, language)
+
+
+def _detailed(picture: Picture, language: str) -> RenderableType:
+    head = Text(picture.source, style="bold")
+    head.append(f"  {picture.width}x{picture.height}", style="dim")
+    if not picture.faces:
+        return Group(head, Text(f"  {WORDS[language]['none']}\n"))
+    parts: list[RenderableType] = [head]
+    for i, face in enumerate(picture.faces, start=1):
+        expression = face.expression
+        line = Text("  ")
+        if len(picture.faces) > 1:
+            line.append(f"{WORDS[language]['face']} {i}  ", style="bold")
+        line.append(sentence(expression, language))
+        if face.detected:
+            left, top, right, bottom = (round(v) for v in face.box)
+            line.append(f"  ({left}, {top}) to ({right}, {bottom})", style="dim")
+        parts += [line, _bars(expression, language), Text()]
+    return Group(*parts)
+
+
+def _bars(expression: Expression, language: str) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(justify="right")
+    grid.add_column(width=_BAR)
+    for emotion in EMOTIONS:
+        score = expression.scores[emotion]
+        style = "bold" if emotion == expression.top else "dim"
+        name = Text(f"    {emotion.name_in(language)}", style=style)
+        grid.add_row(
+            name, Text(percent(score), style=style), Text(bar(score), style=COLOURS[emotion])
+        )
+    name = Text(f"    {WORDS[language]['unclear']}", style="dim italic")
+    share = Text(percent(expression.unclear), style="dim italic")
+    grid.add_row(name, share, Text(bar(expression.unclear), style="dim"))
+    return grid
+
+
+def _table(found: list[Picture], language: str) -> Table:
+    words = WORDS[language]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(words["picture"], overflow="fold")
+    table.add_column(words["looks"])
+    for emotion in EMOTIONS:
+        table.add_column(emotion.name_in(language), justify="right", min_width=4)
+    table.add_column(words["unclear"], justify="right")
+    for picture in found:
+        if not picture.faces:
+            table.add_row(Text(picture.source), Text(words["none"], style="dim"))
+        for i, face in enumerate(picture.faces):
+            table.add_row(Text(picture.source if i == 0 else ""), *_cells(face, language))
+    return table
+
+
+def _cells(face: Face, language: str) -> list[Text]:
+    expression = face.expression
+    top = Text(expression.top.name_in(language), style=COLOURS[expression.top])
+    if expression.is_unclear:
+        top.append(" ?", style="bold")
+    scores = [
+        Text(percent(expression.scores[e]), style="bold" if e == expression.top else "dim")
+        for e in EMOTIONS
+    ]
+    return [top, *scores, Text(percent(expression.unclear), style="dim")]
+
+
+@contextmanager
+def progress(console: Console, total: int, *, visible: bool) -> Iterator[Callable[[str], None]]:
+    """A bar with the speed and the time left; silent where there is no terminal.
+
+    Yields:
+        A function to call after each picture, with the speed as text.
+    """
+    bars = Progress(
+        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}", justify="right"),
+        TimeRemainingColumn(), console=console, transient=True, redirect_stdout=False,
+        disable=not (visible and console.is_terminal),
+    )  # fmt: skip
+    with bars:
+        task = bars.add_task("", total=total, speed="")
+        yield lambda speed: bars.update(task, advance=1, speed=speed)
+
+
+def summary(result: Summary, language: str = "en") -> str:
+    """Counts, errors and speed in a few lines."""
+    lines = [
+        f"{result.pictures:,} pictures, {result.faces:,} faces, "
+        f"{result.faceless:,} without a face, {result.errors:,} could not be read"
+    ]
+    if result.before:
+        lines.append(f"{result.before:,} more were there from an earlier run")
+    if result.faces:
+        counts = (
+            f"{Emotion(name).name_in(language)} {count:,}"
+            for name, count in result.tops.most_common()
+        )
+        lines.append(" · ".join(counts))
+    lines.append(f"{result.seconds:,.1f} s, {result.speed:,.1f} pictures a second")
+    return "\n".join(lines)

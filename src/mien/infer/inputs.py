@@ -1,0 +1,49 @@
+"""Which pictures are meant by paths, folders and globs."""
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from mien.images import SUFFIXES
+
+
+def find_pictures(arguments: Iterable[str | Path]) -> list[str]:
+    """Paths of pictures, each once.
+
+    Args:
+        arguments: a folder gives every picture below it by its file name's ending, in order of
+            path and without hidden files; a pattern (``*``, ``?``, ``**``) what it matches;
+            anything else stays as it is, so that a missing file is reported in its place.
+
+    Raises:
+        ValueError: a folder without pictures or a pattern without matches.
+    """
+    found: dict[str, None] = {}
+    for argument in map(str, arguments):
+        if Path(argument).is_dir():
+            matches = _below(argument)
+            if not matches:
+                raise ValueError(f"{argument}: no pictures in this folder; name another, or files")
+        elif glob.has_magic(argument) and not Path(argument).exists():
+            # Path.glob takes no absolute pattern
+            found_files = glob.glob(argument, recursive=True)  # noqa: PTH207
+            matches = sorted(path for path in found_files if Path(path).is_file())
+            if not matches:
+                raise ValueError(f"{argument}: matches no file; check the pattern")
+        else:
+            matches = [argument]
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def _below(folder: str) -> list[str]:
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [
+            str(Path(place, name))
+            for name in sorted(files)
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+        ]
+    return found

@@ -1,0 +1,99 @@
+"""A job over many pictures: what is left to do, where results go, and how it went."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mien.infer.outputs import Output
+from mien.infer.results import Picture
+
+
+class Writer(Protocol):
+    """Anything that takes finished pictures."""
+
+    def write(self, picture: Picture) -> None:
+        """Take one."""
+        ...
+
+
+@dataclass
+class Summary:
+    """How a job went; ``tops`` counts faces by their top emotion."""
+
+    pictures: int = 0
+    faces: int = 0
+    faceless: int = 0
+    errors: int = 0
+    before: int = 0
+    seconds: float = 0.0
+    tops: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second."""
+        return self.pictures / max(self.seconds, 1e-9)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there were pictures and not one could be read."""
+        return 0 < self.errors == self.pictures and not self.before
+
+    def add(self, picture: Picture) -> None:
+        """Count one."""
+        self.pictures += 1
+        self.errors += picture.error is not None
+        self.faceless += picture.error is None and not picture.faces
+        self.faces += len(picture.faces)
+        self.tops.update(face.expression.top.value for face in picture.faces)
+
+
+class Job:
+    """Pictures that outputs do not hold yet, and the writing of them.
+
+    Args:
+        sources: paths of all pictures.
+        outputs: files to go on with.
+    """
+
+    def __init__(self, sources: Sequence[str], outputs: Sequence[Output]) -> None:
+        self.sources = sources
+        self.outputs = outputs
+        self.summary = Summary()
+        self.left: list[str] = list(sources)
+
+    def open(self, *, fresh: bool = False) -> None:
+        """Open every output; ``left`` is then what at least one of them lacks.
+
+        Raises:
+            ValueError: an output holds something else, see ``Output.open``.
+        """
+        self.done = [output.open(fresh=fresh) for output in self.outputs]
+        whole = set.intersection(*self.done) if self.done else set()
+        self.left = [source for source in self.sources if source not in whole]
+        self.summary.before = len(self.sources) - len(self.left)
+
+    def run(self, pictures: Iterable[Picture], writers: Sequence[Writer] = ()) -> Iterator[Picture]:
+        """Write pictures as they come, count them, and pass them on.
+
+        Args:
+            pictures: the entries of ``left``, in any order.
+            writers: what else takes each of them.
+        """
+        begun = time.perf_counter()
+        with ExitStack() as stack:
+            for output in self.outputs:
+                stack.callback(output.close)
+            for picture in pictures:
+                for output, done in zip(self.outputs, self.done, strict=True):
+                    if picture.source not in done:
+                        output.write(picture)
+                for writer in writers:
+                    writer.write(picture)
+                self.summary.add(picture)
+                self.summary.seconds = time.perf_counter() - begun
+                yield picture

@@ -1,0 +1,157 @@
+"""The same job on a Ray cluster, which schedules, retries and scales one function on a batch.
+
+Needs the extra ``ray``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from mien.infer.inputs import find_pictures
+from mien.infer.job import Summary
+from mien.infer.many import analyze_batch
+from mien.infer.model import Model, load
+from mien.infer.parquet import count, parts, sources, table
+
+if TYPE_CHECKING:
+    import pyarrow
+    import ray.data
+
+BATCH = 64
+"""Pictures that an actor takes at a time: their faces fill one run of the classifier."""
+
+_ACTOR = 0.9  # of a core: reading and writing, which mostly wait, need a place beside the actors
+_BESIDE = 0.1
+
+
+class Analyst:
+    """One model on one core of the cluster: an actor of Ray Data.
+
+    Args:
+        bundle: name or folder of the bundle, as the worker sees it.
+        head: whose ``top`` is meant.
+        crops: take every picture as one crop.
+        min_face: side in pixels of the smallest face to search for.
+    """
+
+    def __init__(self, bundle: str | None, *, head: str, crops: bool, min_face: int) -> None:
+        self.bundle = bundle
+        self.head = head
+        self.crops = crops
+        self.min_face = min_face
+        self.model: Model | None = None
+
+    def __call__(self, batch: pyarrow.Table) -> pyarrow.Table:
+        """Columns ``path``, ``bytes`` or both, to one row a face as in every other output."""
+        if self.model is None:
+            self.model = load(self.bundle, threads=1, head=self.head)
+        columns = batch.to_pydict()
+        if "bytes" in columns:
+            pictures = columns["bytes"]
+            names = columns.get("path") or [
+                f"sha256:{hashlib.sha256(data).hexdigest()}" for data in pictures
+            ]
+        else:
+            names = columns["path"]
+            pictures = [_fetched(path) for path in names]
+        entries = analyze_batch(
+            self.model, pictures, names=names, crops=self.crops, min_face=self.min_face
+        )
+        return table(entries, model=self.model.bundle.card.name, head=self.head)
+
+
+def run(
+    inputs: list[str],
+    out: str,
+    *,
+    bundle: str | None = None,
+    head: str = "votes",
+    crops: bool = False,
+    min_face: int = 40,
+    fresh: bool = False,
+    workers: int = 0,
+) -> Summary:
+    """Analyse pictures on the cluster that ``RAY_ADDRESS`` names, or on this machine's cores.
+
+    Args:
+        inputs: files, folders and patterns that every node sees under the same path; addresses of
+            folders or files in an object store (``s3://…``); or Parquet, local or not, with a
+            column ``path``, ``bytes`` or both.
+        out: folder or address for the Parquet parts.
+        bundle: a bundle's name or folder, the same on every node.
+        head: ``"votes"`` or ``"label"``.
+        crops: take every picture as one crop.
+        min_face: side in pixels of the smallest face to search for.
+        fresh: replace what ``out`` holds; otherwise pictures that it holds are passed over.
+        workers: actors, a core each; 0 for as many as the cluster has cores.
+
+    Raises:
+        ValueError: no picture, or inputs of more than one kind.
+    """
+    import ray
+    import ray.data
+
+    begun = time.perf_counter()
+    if not ray.is_initialized():
+        ray.init(include_dashboard=False, log_to_driver=False)
+    actors = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    old = [] if fresh else parts(out)
+    done = sources(out, old)
+    _pictures(inputs, done, actors).map_batches(
+        Analyst,
+        batch_size=BATCH,
+        batch_format="pyarrow",
+        fn_constructor_args=(bundle,),
+        fn_constructor_kwargs={"head": head, "crops": crops, "min_face": min_face},
+        compute=ray.data.ActorPoolStrategy(size=actors),
+        num_cpus=_ACTOR,
+    ).write_parquet(
+        out, mode="overwrite" if fresh else "append", ray_remote_args={"num_cpus": _BESIDE}
+    )
+    result = count(out, [part for part in parts(out) if part not in set(old)])
+    result.before, result.seconds = len(done), time.perf_counter() - begun
+    return result
+
+
+def _pictures(inputs: list[str], done: set[str], actors: int) -> ray.data.Dataset:
+    """A data set with a column ``path``, and ``bytes`` where Ray reads the pictures itself."""
+    import ray.data
+
+    tables = [i for i in inputs if i.rstrip("/").lower().endswith((".parquet", ".pq"))]
+    remote = [i for i in inputs if "://" in i and i not in tables]
+    local = [i for i in inputs if "://" not in i and i not in tables]
+    if sum(map(bool, (tables, remote, local))) != 1:
+        raise ValueError("--engine ray: give local pictures, addresses or Parquet, one kind a run")
+    if local:
+        items = [{"path": path} for path in find_pictures(local) if path not in done]
+        blocks = _blocks(len(items), actors)
+        return ray.data.from_items(items, override_num_blocks=blocks)
+    beside: dict[str, Any] = {"num_cpus": _BESIDE}
+    if remote:
+        found = ray.data.read_binary_files(remote, include_paths=True, ray_remote_args=beside)
+    else:
+        found = ray.data.read_parquet(tables, ray_remote_args=beside)
+    if not done:
+        return found
+    return found.filter(lambda row: row.get("path") not in done, num_cpus=_BESIDE)
+
+
+def _blocks(pictures: int, actors: int) -> int:
+    """Blocks, which become parts: several an actor, of 64 to 2,048 pictures."""
+    size = min(max(pictures / (8 * actors), BATCH), 32 * BATCH)
+    return max(1, math.ceil(pictures / size))
+
+
+def _fetched(path: str) -> str | bytes:
+    """A local path as it is; what an address of an object store holds."""
+    if "://" not in path:
+        return path
+    from pyarrow.fs import FileSystem
+
+    filesystem, place = FileSystem.from_uri(path)
+    with filesystem.open_input_stream(place) as stream:
+        data: bytes = stream.read()
+    return data

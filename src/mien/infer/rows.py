@@ -1,0 +1,76 @@
+"""Pictures as rows of a flat table: one row a face, and one for a picture without faces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mien.emotions import BALLOT, EMOTIONS
+from mien.infer.results import Face, Picture
+
+Row = dict[str, Any]
+
+_SCORES = {
+    **{f"votes_{e.value}": float for e in EMOTIONS},
+    **{f"label_{e.value}": float for e in EMOTIONS},
+    **{f"ballot_{option}": float for option in BALLOT},
+}
+
+FACE_COLUMNS: dict[str, type] = {
+    "box_left": float,
+    "box_top": float,
+    "box_right": float,
+    "box_bottom": float,
+    "score": float,
+    "detected": bool,
+    "top": str,
+    "unclear": float,
+    "is_unclear": bool,
+    **_SCORES,
+}
+
+COLUMNS: dict[str, type] = {
+    "source": str,
+    "width": int,
+    "height": int,
+    "faces": int,
+    "face": int,
+    **FACE_COLUMNS,
+    "error": str,
+    "model": str,
+    "head": str,
+}
+"""Columns and their types, in order. ``faces`` is the number of faces in the picture and ``face``
+the number of this one, from 0; a cell is None where it does not apply."""
+
+
+def rows(picture: Picture, *, model: str, head: str) -> list[Row]:
+    """The rows of one picture, every column of ``COLUMNS`` in each.
+
+    Args:
+        picture: what ``analyze_many`` gave.
+        model: name of the bundle, for the column of that name.
+        head: whose ``top`` is meant, ``"votes"`` or ``"label"``.
+    """
+    common = dict.fromkeys(COLUMNS) | {
+        "source": picture.source,
+        "width": picture.width,
+        "height": picture.height,
+        "faces": len(picture.faces),
+        "model": model,
+        "head": head,
+    }
+    if picture.error is not None:
+        return [common | {"width": None, "height": None, "error": picture.error}]
+    if not picture.faces:
+        return [common]
+    return [common | {"face": i} | face_cells(face) for i, face in enumerate(picture.faces)]
+
+
+def face_cells(face: Face) -> Row:
+    """The cells of ``FACE_COLUMNS``, rounded as in JSON."""
+    plain = face.to_dict()
+    corners = ("box_left", "box_top", "box_right", "box_bottom")
+    cells: Row = dict(zip(corners, plain["box"], strict=True))
+    for group in ("votes", "label", "ballot"):
+        cells |= {f"{group}_{name}": score for name, score in plain[group].items()}
+    return cells | {name: plain[name] for name in FACE_COLUMNS if name not in cells}
