@@ -35,7 +35,9 @@ def open_run(folder: Path) -> tuple[Network, Recipe, dict[str, Any]]:
     """
     weights = folder / "weights.safetensors"
     if not weights.is_file():
-        raise FileNotFoundError(f"{weights}: not there; is {folder} a finished run of `mien train`?")
+        raise FileNotFoundError(
+            f"{weights}: not there; is {folder} a finished run of `mien train`?"
+        )
     recipe = load(folder / "recipe.toml")
     settings = recipe.network
     facts: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -82,7 +84,9 @@ def ship(
         ArithmeticError: torch and ONNX Runtime differ.
     """
     temperatures = {} if calibrate is None else fit_temperatures(calibrate)
-    graph = Graph([member(folder, weight=w) for folder, w in runs.items()], flip=flip, **temperatures)
+    graph = Graph(
+        [member(folder, weight=w) for folder, w in runs.items()], flip=flip, **temperatures
+    )
     card = card_of(runs, name=name, flip=flip)
     card = replace(card, temperatures=temperatures, frame=dict(frame or {}))
     bundle = export(graph, target, card, probe=crops[:16])
@@ -139,5 +143,3 @@ def save_weights(folder: Path, target: Path) -> None:
     """A finished run's weights as fp16 safetensors, from which a later run can start."""
     state = load_file(folder / "weights.safetensors")
     save_file({k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}, target)
-
-

@@ -1,0 +1,78 @@
+import json
+import zipfile
+
+import pytest
+
+from mien import bundle as bundles
+from tests.tiny import make_bundle
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("MIEN_MODELS", str(tmp_path / "shelf"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_names_resolve_on_the_shelf_and_in_models(home):
+    shelf = make_bundle(home / "shelf" / "tiny")
+    assert bundles.find("tiny") == shelf
+    make_bundle(home / "models" / "other")
+    assert bundles.find("other").name == "other"
+    assert {"tiny", "other"} <= {b.path.name for b in bundles.list_bundles()}
+
+
+def test_a_run_gives_its_bundle(home):
+    make_bundle(home / "run" / "bundle")
+    assert bundles.load(home / "run").path.name == "bundle"
+
+
+def test_a_missing_name_lists_what_is_there(home):
+    make_bundle(home / "shelf" / "tiny")
+    with pytest.raises(bundles.BundleError, match=r"no model 'nope'.*tiny"):
+        bundles.find("nope")
+
+
+def test_a_damaged_graph_is_refused(home):
+    folder = make_bundle(home / "tiny")
+    with (folder / bundles.GRAPH).open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(bundles.BundleError, match="sha256"):
+        bundles.load(folder)
+
+
+def test_another_order_of_labels_is_refused(home):
+    folder = make_bundle(home / "tiny")
+    card = json.loads((folder / bundles.CARD).read_text())
+    card["labels"].reverse()
+    (folder / bundles.CARD).write_text(json.dumps(card))
+    with pytest.raises(bundles.BundleError, match="another order"):
+        bundles.load(folder)
+
+
+def test_a_card_survives_writing_and_keys_of_the_future(home):
+    folder = make_bundle(home / "tiny")
+    card = bundles.Card.read(folder / bundles.CARD)
+    raw = json.loads((folder / bundles.CARD).read_text()) | {"colour_of_the_future": 1}
+    (folder / bundles.CARD).write_text(json.dumps(raw))
+    assert bundles.Card.read(folder / bundles.CARD) == card
+
+
+def test_add_takes_a_zip_and_checks_its_hash(home):
+    folder = make_bundle(home / "made" / "tiny")
+    packed = home / "tiny.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"tiny/{file.name}")
+    with pytest.raises(bundles.BundleError, match="sha256 is"):
+        bundles.add(str(packed), expected="0" * 64)
+    added = bundles.add(str(packed), name="mine", expected=bundles.sha256(packed))
+    assert bundles.load("mine").path == added.path
+    assert bundles.add(packed.as_uri(), name="again").path.name == "again"
+
+
+def test_add_refuses_what_is_no_bundle(home):
+    (home / "x.zip").write_bytes(b"not a zip")
+    with pytest.raises(bundles.BundleError, match="not a zip"):
+        bundles.add(str(home / "x.zip"))

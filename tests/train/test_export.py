@@ -1,0 +1,121 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from mien.bundle import Card, load
+from mien.measure.predictions import Predictions
+from mien.train import quantize
+from mien.train.export import OUTPUTS, difference, export, run
+from mien.train.graph import Graph, Member
+from mien.train.network import build, upsample
+
+
+def make_network(trunk="test_efficientnet", **kwargs):
+    torch.manual_seed(0)
+    network = build(trunk, **kwargs).eval()
+    for module in network.modules():  # norms that do something, so that folding is tested
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network
+
+
+@pytest.fixture(scope="module")
+def crops():
+    return np.random.default_rng(0).integers(0, 256, (12, 48, 48), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory, crops):
+    graph = Graph([Member(make_network(), 64)], label_temperature=1.5, ballot_temperature=0.7)
+    folder = tmp_path_factory.mktemp("bundle")
+    return export(graph, folder, Card(name="t", sha256=""), probe=crops), graph
+
+
+def test_onnx_agrees_with_torch_on_every_output(bundle, crops):
+    exported, graph = bundle
+    assert difference(graph, exported.graph, crops) < 1e-4
+    label, ballot, cam = run(exported.graph, crops)
+    assert (label.shape, ballot.shape, cam.shape[:2]) == ((12, 7), (12, 10), (12, 7))
+    assert np.allclose(label.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_graph_is_what_the_contract_says(bundle):
+    exported, _ = bundle
+    model = onnx.load(exported.graph)
+    (faces,) = model.graph.input
+    assert faces.name == "faces"
+    assert faces.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [output.name for output in model.graph.output] == list(OUTPUTS)
+    assert not any(node.op_type in ("BatchNormalization", "Pad") for node in model.graph.node)
+
+
+def test_the_bundle_loads_and_counts_its_cost(bundle):
+    exported, graph = bundle
+    again = load(exported.path)
+    assert again.card.cost["parameters"] == sum(p.numel() for p in graph.parameters())
+    assert again.card.cost["bytes"] == exported.graph.stat().st_size
+
+
+def test_temperatures_divide_the_logits(bundle, crops):
+    _, graph = bundle
+    network = graph.members[0].network
+    with torch.no_grad():
+        grey = upsample(torch.from_numpy(crops), size=64)
+        label, ballot = network(grey)
+        found = graph(torch.from_numpy(crops))
+    assert torch.allclose(found[0], (label / 1.5).softmax(1), atol=1e-6)
+    assert torch.allclose(found[1], (ballot / 0.7).softmax(1), atol=1e-6)
+
+
+def test_an_ensemble_of_other_sizes_and_flips_is_one_graph(tmp_path, crops):
+    members = [
+        Member(make_network(), 64, weight=0.75),
+        Member(make_network("test_resnet"), 96, crop=44, weight=0.25),
+    ]
+    graph = Graph(members, flip=True, label_temperature=1.3)
+    exported = export(graph, tmp_path, Card(name="e", sha256=""), probe=crops)
+    label, ballot, _ = run(exported.graph, crops)
+    mirrored = run(exported.graph, np.ascontiguousarray(crops[:, :, ::-1]))
+    assert np.allclose(label, mirrored[0], atol=1e-5), "a mirrored face scores the same"
+    with torch.no_grad():
+        shares = [Graph([m], flip=True)(torch.from_numpy(crops))[1] for m in members]
+    assert np.allclose(ballot, 0.75 * shares[0] + 0.25 * shares[1], atol=1e-5)
+
+
+def test_cams_average_to_the_logits_without_bias(crops):
+    network = make_network()
+    with torch.no_grad():
+        features = network.features(upsample(torch.from_numpy(crops), size=64))
+        cam = network.cam(features).mean(dim=(2, 3))
+        logits = network.ballot(features.mean(dim=(2, 3))) - network.ballot.bias
+    from mien.emotions import BALLOT_INDEX
+
+    assert torch.allclose(cam, logits[:, list(BALLOT_INDEX)], atol=1e-4)
+
+
+def test_int8_and_fp16_stay_close_and_are_smaller(bundle, crops, tmp_path):
+    exported, _ = bundle
+    small, half = tmp_path / "int8.onnx", tmp_path / "fp16.onnx"
+    quantize.to_int8(exported.graph, small, crops)
+    quantize.to_fp16_weights(exported.graph, half)
+    assert quantize.fidelity(exported.graph, half, crops).max_gap < 1e-3
+    assert quantize.fidelity(exported.graph, small, crops).mean_gap < 0.02
+    kinds = [node.op_type for node in onnx.load(small).graph.node]
+    assert kinds.count("QuantizeLinear") > 3
+    assert half.stat().st_size < exported.graph.stat().st_size
+
+
+def test_temperatures_are_fitted_to_predictions():
+    from mien.train.ship import fit_temperatures
+
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(4000, 7)) * 2
+    shares = np.exp(true) / np.exp(true).sum(1, keepdims=True)
+    y = np.array([rng.choice(7, p=row) for row in shares])
+    sharp = np.exp(2 * true) / np.exp(2 * true).sum(1, keepdims=True)
+    table = Predictions(id=np.arange(4000).astype(str), y=y, label=sharp)
+    found = fit_temperatures(table)
+    assert found["label_temperature"] == pytest.approx(2, rel=0.1)
+    assert "ballot_temperature" not in found
