@@ -1,0 +1,123 @@
+"""Micro-batching: crops of concurrent requests share runs of the graph."""
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.infer.results import Scores
+
+Crops = NDArray[np.uint8]
+
+
+class Classifier(Protocol):
+    """What ``mien.Model.classify`` is."""
+
+    def __call__(self, crops: Crops, *, cam: bool = False) -> Scores:
+        """Score crops (N, 48, 48)."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    crops: Crops
+    cam: bool
+    answer: "Future[Scores]" = field(default_factory=Future)
+
+
+class Batcher:
+    """A queue and a few threads that run all that waits, together.
+
+    Nothing waits for company: a free thread takes what is there at once, so one request alone is
+    as fast as without a queue, and batches grow only while all threads are busy. How much may
+    wait is bounded by whoever submits (``mien.web.gate``).
+
+    Args:
+        classify: scores crops; called from the threads.
+        threads: runs at a time.
+        batch_size: most crops of different requests in one run; 1 turns sharing off.
+    """
+
+    def __init__(self, classify: Classifier, *, threads: int = 1, batch_size: int = 64) -> None:
+        self.classify = classify
+        self.batch_size = batch_size
+        self.runs = 0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batch-{i}", daemon=True)
+            for i in range(threads)
+        ]
+        self._jobs: deque[_Job] = deque()
+        self._change = threading.Condition()
+        self._closing = False
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop the threads."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def submit(self, crops: Crops, *, cam: bool = False) -> "Future[Scores]":
+        """Queue crops (N, 48, 48); the future gives their scores, or the error of their run.
+
+        Raises:
+            RuntimeError: after ``close``.
+        """
+        job = _Job(crops, cam)
+        with self._change:
+            if self._closing:
+                raise RuntimeError("the batcher is closed")
+            self._jobs.append(job)
+            self._change.notify()
+        return job.answer
+
+    def _take(self) -> list[_Job]:
+        """The next jobs that fit in one run; empty when closing and nothing waits."""
+        with self._change:
+            while not self._jobs and not self._closing:
+                self._change.wait()
+            taken: list[_Job] = []
+            crops = 0
+            while self._jobs and (not taken or crops + len(self._jobs[0].crops) <= self.batch_size):
+                job = self._jobs.popleft()
+                taken.append(job)
+                crops += len(job.crops)
+            return taken
+
+    def _work(self) -> None:
+        while jobs := self._take():
+            live = [job for job in jobs if job.answer.set_running_or_notify_cancel()]
+            if live:
+                self._run(live)
+
+    def _run(self, jobs: list[_Job]) -> None:
+        try:
+            together = jobs[0].crops if len(jobs) == 1 else np.concatenate([j.crops for j in jobs])
+            scores = self.classify(together, cam=any(job.cam for job in jobs))
+        except Exception as error:  # whatever it was, it belongs to those who wait
+            for job in jobs:
+                job.answer.set_exception(error)
+            return
+        self.runs += 1
+        at = 0
+        for job in jobs:
+            part = slice(at, at + len(job.crops))
+            at = part.stop
+            job.answer.set_result(
+                Scores(
+                    label=scores.label[part],
+                    ballot=scores.ballot[part],
+                    unclear_threshold=scores.unclear_threshold,
+                    cam=scores.cam[part] if job.cam and scores.cam is not None else None,
+                )
+            )

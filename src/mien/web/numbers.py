@@ -1,0 +1,64 @@
+"""Every number and name that the page shares with Python, as JSON: defined once, read by both."""
+
+from typing import Any
+
+from mien import __version__
+from mien.bundle import Bundle
+from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE, UNKNOWN
+from mien.infer import boxes, crop, detect, levels
+from mien.infer.model import LOOSE_CROP
+from mien.infer.panels import COLOURS
+from mien.infer.rows import COLUMNS
+
+
+def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
+    """What the page reads as ``config.json``.
+
+    Args:
+        bundle: the model that answers.
+        mode: ``"served"``, where the page posts to the service, or ``"local"``, where it runs
+            the graphs itself.
+        more: entries that only one mode has.
+    """
+    return {
+        "mode": mode,
+        "version": __version__,
+        "bundle": {
+            "name": bundle.card.name,
+            "unclear_threshold": bundle.card.unclear_threshold,
+        },
+        "emotions": [
+            {
+                "id": emotion.value,
+                "colour": COLOURS[emotion],
+                "names": {language: words[emotion.index] for language, words in LANGUAGES.items()},
+            }
+            for emotion in EMOTIONS
+        ],
+        "ballot": {
+            "options": BALLOT,
+            "seven": BALLOT_INDEX,
+            "unclear": [UNKNOWN, NOT_A_FACE],
+        },
+        "detector": {
+            "searchSide": levels.SEARCH_SIDE,
+            "baseSide": levels.BASE_SIDE,
+            "sureSize": levels.SURE_SIZE,
+            "step": levels.STEP,
+            "minFace": levels.DEFAULT_MIN_FACE,
+            "stride": boxes.STRIDE,
+            "overlap": boxes.OVERLAP,
+            "inside": boxes.INSIDE,
+            "grid": detect.GRID,
+            "threshold": detect.THRESHOLD,
+        },
+        "crop": {
+            "side": crop.SIDE,
+            "frame": list(crop.FRAME.values()),
+            "box": crop.BOX,
+            "roll": crop.ROLL,
+            "loose": LOOSE_CROP,
+        },
+        "columns": list(COLUMNS),
+        **more,
+    }

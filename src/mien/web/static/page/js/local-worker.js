@@ -1,0 +1,119 @@
+// Runs the detector and the model with onnxruntime-web, away from the page's own thread.
+import * as ort from "../ort/ort.wasm.min.mjs";
+import { placement, toCrop, warp } from "./crop.js";
+import { detect } from "./detect.js";
+import { votesFromBallot } from "./scores.js";
+
+let config, detector, model;
+
+const kinds = {
+  async load(base) {
+    ort.env.wasm.wasmPaths = new URL("ort/", base).href;
+    ort.env.wasm.numThreads = 1; // more would need headers that a static host may not send
+    config = await (await fetch(new URL("config.json", base))).json();
+    detector = await ort.InferenceSession.create(new URL(config.files.detector, base).href);
+    model = await ort.InferenceSession.create(new URL(config.files.model, base).href);
+  },
+
+  async analyze(blob) {
+    const image = await decode(blob);
+    let found = await detect(image, search, config.detector);
+    let crops = found.map((face) => warp(image, placement(face, config.crop), config.crop.side));
+    if (!found.length && Math.max(image.width, image.height) <= config.crop.loose) {
+      found = [{ box: [0, 0, image.width, image.height], landmarks: null, score: 1, whole: true }];
+      crops = [toCrop(image, config.crop.side)];
+    }
+    const { width, height } = image;
+    if (!found.length) return { width, height, faces: [] };
+    const scores = await kinds.classify(joined(crops));
+    const faces = found.map(({ whole, ...face }, i) => ({
+      ...face,
+      detected: !whole,
+      ...expression(scores, i),
+    }));
+    return { width, height, faces };
+  },
+
+  async classify(crops) {
+    const side = config.crop.side;
+    const count = crops.length / (side * side);
+    const faces = new ort.Tensor("uint8", crops, [count, side, side]);
+    const out = await model.run({ faces });
+    const rows = (tensor) => {
+      const size = tensor.data.length / count;
+      return Array.from({ length: count }, (_, i) => [...tensor.data.subarray(i * size, (i + 1) * size)]);
+    };
+    return {
+      label: rows(out.label),
+      ballot: rows(out.ballot),
+      cam: out.cam && { rows: rows(out.cam), shape: out.cam.dims.slice(1) },
+    };
+  },
+};
+
+function joined(crops) {
+  const all = new Uint8Array(crops.length * crops[0].length);
+  crops.forEach((crop, i) => all.set(crop, i * crop.length));
+  return all;
+}
+
+function expression({ label, ballot, cam }, i) {
+  const { votes, unclear } = votesFromBallot(ballot[i], config.ballot);
+  const named = (values) => Object.fromEntries(config.emotions.map((e, k) => [e.id, values[k]]));
+  return {
+    votes: named(votes),
+    label: named(label[i]),
+    ballot: Object.fromEntries(config.ballot.options.map((option, k) => [option, ballot[i][k]])),
+    unclear,
+    is_unclear: unclear >= config.bundle.unclear_threshold,
+    top: config.emotions[votes.indexOf(Math.max(...votes))].id,
+    cam: cam && nested(cam.rows[i], cam.shape),
+  };
+}
+
+function nested(flat, [maps, height, width]) {
+  return Array.from({ length: maps }, (_, m) =>
+    Array.from({ length: height }, (_, y) =>
+      flat.slice((m * height + y) * width, (m * height + y + 1) * width),
+    ),
+  );
+}
+
+async function search({ data, width, height }) {
+  const pictures = new ort.Tensor("uint8", data, [1, height, width, 3]);
+  const out = await detector.run({ pictures });
+  return { raw: out.boxes.data, logits: out.scores.data };
+}
+
+// An upright RGB image on white; the browser's decoder, without its colour management.
+async function decode(blob) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+  } catch {
+    throw new Error("not a picture that this browser reads; convert it to JPEG or PNG");
+  }
+  const { width, height } = bitmap;
+  const canvas = new OffscreenCanvas(width, height);
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.fillStyle = "white";
+  pen.fillRect(0, 0, width, height);
+  pen.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const rgba = pen.getImageData(0, 0, width, height).data;
+  const data = new Uint8ClampedArray(width * height * 3);
+  for (let i = 0, at = 0; i < rgba.length; i += 4) {
+    data[at++] = rgba[i];
+    data[at++] = rgba[i + 1];
+    data[at++] = rgba[i + 2];
+  }
+  return { data, width, height, channels: 3 };
+}
+
+onmessage = async ({ data: { id, kind, value } }) => {
+  try {
+    postMessage({ id, result: await kinds[kind](value) });
+  } catch (error) {
+    postMessage({ id, error: error.message ?? String(error) });
+  }
+};

@@ -1,0 +1,144 @@
+// The scores of the chosen face.
+import { el, icon, replace } from "./dom.js";
+import { nameOf } from "./say.js";
+import { outOfTen, percent, split, top } from "./scores.js";
+import { t } from "./strings.js";
+
+export function renderPanel(session) {
+  const panel = document.getElementById("panel");
+  panel.classList.toggle("idle", !session.chosen);
+  replace(panel, ...(session.chosen ? reading(session) : guide(session)));
+}
+
+function guide({ config }) {
+  const steps = ["how1", "how2", "how3"].map((key) => el("li", {}, t(key)));
+  const names = config.emotions.map((emotion) =>
+    el("li", { style: { "--colour": emotion.colour } }, nameOf(emotion)),
+  );
+  return [
+    el("h2", { class: "how" }, t("howTitle")),
+    el("ol", { class: "steps" }, ...steps),
+    el("ul", { class: "legend" }, ...names),
+  ];
+}
+
+function reading(session) {
+  const { chosen: face, head, config } = session;
+  const { emotions } = config;
+  const best = emotions[top(face, head, emotions)];
+  const share = face[head][best.id];
+  return [
+    pager(session),
+    el(
+      "div",
+      { class: `verdict${face.is_unclear ? " unclear" : ""}`, style: { "--colour": best.colour } },
+      el("p", { class: "lead" }, lead(face, head, share)),
+      el("h2", { class: "top", id: "top" }, nameOf(best)),
+    ),
+    people(face, head, emotions),
+    bars(session),
+    unclear(face),
+    face.detected ? null : el("p", { class: "aside" }, t("small")),
+    heads(session),
+  ];
+}
+
+function lead(face, head, share) {
+  if (face.is_unclear) return t("unclearLead", { n: outOfTen(face.unclear) });
+  if (head === "label") return t("leadLabel", { p: percent(share) });
+  return t("lead", { n: outOfTen(share) });
+}
+
+function pager(session) {
+  const n = session.shown.faces.length;
+  if (n < 2) return null;
+  const button = (by, name) =>
+    el(
+      "button",
+      { type: "button", class: "round", "data-key": name, "aria-label": t(name), onclick: () => session.step(by) },
+      icon(by < 0 ? "i-left" : "i-right"),
+    );
+  const where = el("span", {}, t("face", { i: session.face + 1, n }));
+  return el("div", { class: "pager" }, button(-1, "previous"), where, button(1, "next"));
+}
+
+// Ten people in the colours of their votes, most votes first.
+function people(face, head, emotions) {
+  const counts = split(emotions.map((emotion) => face[head][emotion.id]));
+  const order = emotions.map((_, i) => i).sort((a, b) => counts[b] - counts[a] || a - b);
+  const figures = order.flatMap((i) =>
+    Array.from({ length: counts[i] }, () => icon("person", { "--colour": emotions[i].colour })),
+  );
+  const words = order.filter((i) => counts[i]).map((i) => `${counts[i]} ${nameOf(emotions[i])}`);
+  return el("div", { class: "people", role: "img", "aria-label": words.join(", ") }, ...figures);
+}
+
+function bars(session) {
+  const { chosen: face, head, config } = session;
+  const { emotions } = config;
+  const order = emotions.map((_, i) => i);
+  // a live view keeps its rows still
+  if (!session.live) order.sort((a, b) => face[head][emotions[b].id] - face[head][emotions[a].id]);
+  const best = top(face, head, emotions);
+  const mapped = session.mapOf ?? best;
+  const rows = order.map((i) => {
+    const share = face[head][emotions[i].id];
+    const parts = [
+      el("span", { class: "name" }, nameOf(emotions[i])),
+      el("span", { class: "track" }, el("span", { class: "fill", style: { width: `${100 * share}%` } })),
+      el("span", { class: "value" }, percent(share)),
+    ];
+    const mapping = session.maps && face.cam;
+    return el(
+      "li",
+      {
+        class: `${i === best ? "best" : ""}${mapping && i === mapped ? " mapped" : ""}`,
+        "data-emotion": emotions[i].id,
+        style: { "--colour": emotions[i].colour },
+      },
+      mapping
+        ? el(
+            "button",
+            {
+              type: "button",
+              "data-key": `bar-${emotions[i].id}`,
+              "aria-pressed": String(i === mapped),
+              title: t("mapOf", { name: nameOf(emotions[i]) }),
+              onclick: () => session.change({ mapOf: i }),
+            },
+            ...parts,
+          )
+        : el("div", {}, ...parts),
+    );
+  });
+  return el("ol", { class: "bars" }, ...rows);
+}
+
+function unclear(face) {
+  return el(
+    "div",
+    { class: "bars apart", title: t("unclearHelp") },
+    el(
+      "div",
+      { class: "unsure" },
+      el("span", { class: "name" }, t("unclear")),
+      el("span", { class: "track" }, el("span", { class: "fill", style: { width: `${100 * face.unclear}%` } })),
+      el("span", { class: "value" }, percent(face.unclear)),
+    ),
+  );
+}
+
+function heads(session) {
+  const button = (head) =>
+    el(
+      "button",
+      {
+        type: "button",
+        "data-key": head,
+        "aria-pressed": String(session.head === head),
+        onclick: () => session.change({ head, mapOf: null }),
+      },
+      t(head),
+    );
+  return el("div", { class: "segments heads", role: "group", "aria-label": t("head") }, button("votes"), button("label"));
+}
