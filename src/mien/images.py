@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 100_000_000
 """Largest picture that ``read`` decodes, in pixels; about 300 MB as an array."""
@@ -39,7 +39,7 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         max_pixels: larger pictures are refused before they are decoded.
 
     Returns:
-        uint8 (H, W, 3), RGB, contiguous.
+        uint8 (H, W, 3), RGB, contiguous, possibly read-only.
 
     Raises:
         ImageError: missing, empty, truncated, unknown, too large, or an array of another shape.
@@ -90,8 +90,8 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint
     _check_size(image.width, image.height, name, max_pixels)
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return np.array(_to_rgb(upright))
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return np.asarray(_to_rgb(ImageOps.exif_transpose(image) if turned else image))
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
         # Pillow's decoders signal damaged files with all of these
         if "truncated" in str(error).lower() or isinstance(error, EOFError):
@@ -104,6 +104,8 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return _deep_grey(np.asarray(image)).convert("RGB")
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image  # converting would copy
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -141,7 +143,7 @@ def _from_array(array: NDArray[np.generic], max_pixels: int) -> NDArray[np.uint8
     if pixels.ndim == 2:
         return np.repeat(pixels[:, :, None], 3, axis=2)
     if pixels.shape[2] == 4:
-        return np.array(_to_rgb(Image.fromarray(pixels)))
+        return np.asarray(_to_rgb(Image.fromarray(pixels)))
     return np.ascontiguousarray(pixels)
 
 

@@ -80,11 +80,8 @@ class BlazeFace:
         self, shape: tuple[int, ...], *, min_face: int = DEFAULT_MIN_FACE
     ) -> list[tuple[int, int]]:
         """Height and width that the network sees in each pass over a picture of ``shape``."""
-        height, width = shape[:2]
-        return [
-            (_on_grid(max(1, round(height * scale))), _on_grid(max(1, round(width * scale))))
-            for scale in scales(height, width, min_face)
-        ]
+        sizes = (_scaled(shape, scale) for scale in scales(shape[0], shape[1], min_face))
+        return [(_on_grid(height), _on_grid(width)) for width, height in sizes]
 
     def detect(
         self, image: NDArray[np.uint8], *, min_face: int = DEFAULT_MIN_FACE
@@ -104,11 +101,14 @@ class BlazeFace:
         """
         height, width = image.shape[:2]
         picture = Image.fromarray(image)
-        found = [self._look(picture, scale) for scale in scales(height, width, min_face)]
+        found = []
+        for scale in reversed(scales(height, width, min_face)):
+            picture = _resized(picture, _scaled(image.shape, scale))
+            found.append(self._look(picture, image.shape))
         faces = boxes.merge(np.concatenate(found))
         if not len(faces):
-            half = BASE_SIDE / 2 / max(height, width)
-            faces = boxes.merge(self._look(picture, half, least=BASE_SIDE))
+            half = _resized(picture, _scaled(image.shape, BASE_SIDE / 2 / max(height, width)))
+            faces = boxes.merge(self._look(half, image.shape, least=BASE_SIDE))
         return [
             Detection(
                 box=(float(row[0]), float(row[1]), float(row[2]), float(row[3])),
@@ -118,22 +118,32 @@ class BlazeFace:
             for row in faces
         ]
 
-    def _look(self, picture: Image.Image, scale: float, least: int = 0) -> boxes.Floats:
-        """Candidates of one pass in pixels of the picture, the seen canvas at least ``least``."""
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        method = Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.BICUBIC
-        seen = np.asarray(picture.resize(size, method, reducing_gap=2.0))
-        height, width = (_on_grid(max(side, least)) for side in seen.shape[:2])
-        top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    def _look(self, seen: Image.Image, shape: tuple[int, ...], least: int = 0) -> boxes.Floats:
+        """Candidates of one pass over a resized picture, in pixels of the one of ``shape``.
+
+        The canvas around it has sides of at least ``least`` pixels.
+        """
+        height, width = (_on_grid(max(side, least)) for side in (seen.height, seen.width))
+        top, left = (height - seen.height) // 2, (width - seen.width) // 2
         canvas = np.zeros((1, height, width, 3), np.uint8)
-        canvas[0, top : top + size[1], left : left + size[0]] = seen
+        canvas[0, top : top + seen.height, left : left + seen.width] = np.asarray(seen)
         raw, logits = self.session.run(["boxes", "scores"], {"pictures": canvas})
         found = boxes.decode(raw[0], logits[0], width, self.threshold)
-        stretch = np.array([picture.width / size[0], picture.height / size[1]], np.float32)
         points = found[:, :16].reshape(-1, 8, 2)
         points -= np.array([left, top], np.float32)
-        points *= stretch
+        points *= np.array([shape[1] / seen.width, shape[0] / seen.height], np.float32)
         return found
+
+
+def _scaled(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Width and height of a picture of ``shape`` at a scale."""
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
+def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Area averaging down: sharper than bilinear, which hides small faces; and bicubic up."""
+    method = Image.Resampling.BOX if size[0] < picture.width else Image.Resampling.BICUBIC
+    return picture.resize(size, method, reducing_gap=2.0)
 
 
 def _on_grid(side: int) -> int:
