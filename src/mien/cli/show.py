@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,7 +15,7 @@ from rich.text import Text
 from mien.emotions import EMOTIONS, Emotion
 from mien.infer.job import Summary
 from mien.infer.panels import COLOURS, percent
-from mien.infer.results import Expression, Face, Picture
+from mien.infer.results import Expression, Picture
 
 FEW = 3
 """Up to so many faces are shown with a bar for each score; more as one table."""
@@ -29,12 +31,14 @@ WORDS = {
         "votes": "{name}: about {n} of 10 people would say so",
         "label": "{name}: {share} by FER-2013's labels",
         "doubt": "unclear: about {n} of 10 people could not say", "none": "no face found",
+        "next": "then",
     },
     "ko": {
         "picture": "사진", "face": "얼굴", "unclear": "불분명", "looks": "표정",
         "votes": "{name}: 10명 중 약 {n}명이 이렇게 답할 표정",
         "label": "{name}: FER-2013 라벨 기준 {share}",
         "doubt": "불분명: 10명 중 약 {n}명이 판단하기 어려움", "none": "얼굴을 찾지 못함",
+        "next": "다음",
     },
 }  # fmt: skip
 
@@ -105,31 +109,42 @@ def _bars(expression: Expression, language: str) -> Table:
 
 
 def _table(found: list[Picture], language: str) -> Table:
+    """A row a face: its top emotion with a bar, and the next two."""
     words = WORDS[language]
+    root = _root([picture.source for picture in found])
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(words["picture"], overflow="fold")
-    table.add_column(words["looks"])
-    for emotion in EMOTIONS:
-        table.add_column(emotion.name_in(language), justify="right", min_width=4)
-    table.add_column(words["unclear"], justify="right")
+    where = words["picture"] + (f" · {root}" if root else "")
+    table.add_column(where, ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column(words["looks"], no_wrap=True, justify="right")
+    table.add_column(width=10)
+    table.add_column(words["next"], no_wrap=True)
+    table.add_column(words["unclear"], no_wrap=True, justify="right")
     for picture in found:
+        name = Text(os.path.relpath(picture.source, root) if root else picture.source)
         if not picture.faces:
-            table.add_row(Text(picture.source), Text(words["none"], style="dim"))
+            table.add_row(name, Text(words["none"], style="dim"))
         for i, face in enumerate(picture.faces):
-            table.add_row(Text(picture.source if i == 0 else ""), *_cells(face, language))
+            table.add_row(name if i == 0 else Text(), *_cells(face.expression, language))
     return table
 
 
-def _cells(face: Face, language: str) -> list[Text]:
-    expression = face.expression
-    top = Text(expression.top.name_in(language), style=COLOURS[expression.top])
+def _root(sources: list[str]) -> str:
+    """The folder that all sources have in common, or nothing."""
+    try:
+        return os.path.commonpath([str(Path(source).parent) for source in sources])
+    except ValueError:  # relative beside absolute, or none
+        return ""
+
+
+def _cells(expression: Expression, language: str) -> list[Text]:
+    (name, score), *others = expression.named(language).items()
+    colour = COLOURS[expression.top]
+    top = Text(f"{name} {percent(score)}", style="bold")
+    rest = ", ".join(f"{other} {percent(share)}" for other, share in others[:2])
+    doubt = Text(percent(expression.unclear), style="bold" if expression.is_unclear else "dim")
     if expression.is_unclear:
-        top.append(" ?", style="bold")
-    scores = [
-        Text(percent(expression.scores[e]), style="bold" if e == expression.top else "dim")
-        for e in EMOTIONS
-    ]
-    return [top, *scores, Text(percent(expression.unclear), style="dim")]
+        doubt.append(" ?")
+    return [top, Text(bar(score, 10), style=colour), Text(rest, style="dim"), doubt]
 
 
 @contextmanager
