@@ -28,8 +28,8 @@ class Draws:
     box: Tensor
     fill: Tensor
 
-    def slice(self, rows: slice) -> Draws:
-        """The draws of a part of the batch."""
+    def take(self, rows: Tensor) -> Draws:
+        """The draws of some of the pictures, by their numbers."""
         return Draws(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
@@ -44,17 +44,22 @@ def draw(
     brightness: float,
     contrast: float,
     erase: float,
+    strength: Tensor | None = None,
 ) -> Draws:
-    """Draw changes for ``count`` pictures; the meanings are those of ``recipe.Augment``."""
+    """Draw changes for ``count`` pictures; the meanings are those of ``sections.Augment``.
+
+    ``strength`` (count,) widens each picture's ranges, all but the flip's.
+    """
+    wider = torch.ones(count) if strength is None else strength
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
     def either(width: float) -> Tensor:
-        return (uniform(count) * 2 - 1) * width
+        return (uniform(count) * 2 - 1) * width * wider
 
     angle = torch.deg2rad(either(rotate))
-    zoom = 1 + either(scale)
+    zoom = (1 + either(scale)).clamp(min=0.5)
     mirror = 1 - 2 * (uniform(count) < flip).float()
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     # affine_grid's side is 2 long, so a shift of a share s moves it by 2 s.
@@ -65,13 +70,13 @@ def draw(
         ],
         dim=1,
     )
-    area, ratio = 0.02 + 0.23 * uniform(count), torch.exp(either(1.0))
+    area, ratio = 0.02 + 0.23 * uniform(count), torch.exp(uniform(count) * 2 - 1)
     side = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], dim=1).clamp(max=0.9)
     corner = uniform(count, 2) * (1 - side)
-    hit = (uniform(count) < erase).float()[:, None]
+    hit = (uniform(count) < erase * wider).float()[:, None]
     return Draws(
         theta=theta,
-        gain=1 + either(contrast),
+        gain=(1 + either(contrast)).clamp(min=0.1),
         bias=either(brightness) * 128,
         box=torch.cat([corner, corner + side * hit], dim=1),
         fill=uniform(count) * 255,

@@ -2,221 +2,208 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import save_file
 from timm.utils import ModelEmaV3
+from torch import Tensor, nn
 
 from mien.data.dataset import Dataset
-from mien.train import augment, checkpoint, nonfaces, optim, starts
-from mien.train.loop import predict, train_epoch
-from mien.train.network import Network, build, upsample
+from mien.train import (
+    balance,
+    keep,
+    nonfaces,
+    optim,
+    pace,
+    precision,
+    run,
+    starts,
+    teacher,
+    weights,
+)
+from mien.train.batch import BatchMaker
+from mien.train.loop import predict_sharded, train_epoch
+from mien.train.network import Network
 from mien.train.recipe import Recipe
-from mien.train.samples import Samples, from_dataset, holdout_split, trainable
+from mien.train.run import runs_folder
+from mien.train.samples import Samples, batches, from_dataset, holdout_split, thin, trainable
+from mien.train.signals import stoppable
+from mien.train.watch import Watcher
 
-CALIBRATION_IMAGES = 512
-
-
-class Watcher(Protocol):
-    """What a run tells while it goes on."""
-
-    def begin(self, epoch: int, epochs: int, images: int) -> None:
-        """An epoch starts."""
-
-    def advance(self, images: int) -> None:
-        """A batch is done."""
-
-    def end(self, row: dict[str, Any]) -> None:
-        """An epoch is done and its checkpoint written; ``row`` as in ``history.csv``."""
+NONFACES = 1000
 
 
-def runs_folder() -> Path:
-    """Where runs are kept: ``$MIEN_RUNS``, else ``runs/``."""
-    return Path(os.environ.get("MIEN_RUNS", "runs"))
-
-
-def fit(recipe: Recipe, data: Dataset, folder: Path, *, watch: Watcher) -> Network:
+def fit(
+    recipe: Recipe, data: Dataset, folder: Path, *, watch: Watcher, held: Dataset | None = None
+) -> Network:
     """Train, or go on training, what ``recipe`` says; returns the averaged network.
 
     ``folder`` receives ``recipe.toml``, ``run.json``, ``history.csv``, ``checkpoint.pt`` at the end
-    of every epoch and ``weights.safetensors`` at the end. The schedule is fixed and the last
-    epoch's averaged weights are kept: no epoch is ever picked.
+    of every epoch and ``weights.safetensors`` at the end. The last epoch's averaged weights are
+    kept: no epoch is ever picked, unless the recipe asks for early stopping.
+
+    Args:
+        recipe: what decides the training.
+        data: what is learnt from.
+        folder: of the run.
+        watch: is told how it goes.
+        held: scored after each epoch, instead of what ``data.holdout`` keeps out.
 
     Raises:
         ValueError: the folder holds another recipe or other data, or its checkpoint is damaged.
-        FloatingPointError: the loss is no longer a number; the last checkpoint is intact.
+        FloatingPointError: the loss or a weight is no longer a number; the last checkpoint is
+            intact.
         OSError: a checkpoint cannot be written; the last one is intact.
+        Stopped: a signal asked for the end; the last checkpoint is intact.
     """
-    accelerator = Accelerator(mixed_precision={"float32": "no", "bf16": "bf16"}[recipe.precision])
+    learn, held = split(recipe, data) if held is None else (trainable(data), held)
+    samples = from_dataset(learn)
+    torch.manual_seed(recipe.seed)
+    network, origin = starts.begin(recipe.network, samples.images)
+    arithmetic = precision.choose(recipe.precision, network)
+    accelerator = Accelerator(mixed_precision={"float32": "no", "bf16": "bf16"}[arithmetic])
     if recipe.batch_size % accelerator.num_processes:
         raise ValueError(
             f"batch_size={recipe.batch_size} does not divide over "
             f"{accelerator.num_processes} processes"
         )
-    learn, held = split(recipe, data)
-    samples = from_dataset(learn)
-    torch.manual_seed(recipe.seed)
-    network, origin = start(recipe, samples)
+    per_epoch = len(samples) // recipe.batch_size
+    if not per_epoch:
+        raise ValueError(f"{len(samples)} pictures do not fill a batch of {recipe.batch_size}")
     if accelerator.is_main_process:
-        claim(folder, recipe, learn, origin)
+        facts = {"data": learn.fingerprint(), "images": len(learn), "start": origin}
+        run.claim(folder, recipe, facts | {"precision": arithmetic})
     accelerator.wait_for_everyone()
+    samples = _taught(recipe, samples, accelerator)
     optimizer = optim.build_optimizer(
         network, **recipe.optimizer.model_dump(exclude={"clip"}),
+        layer_decay=recipe.transfer.layer_decay,
     )  # fmt: skip
     ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
-    first, history = _resume(folder / "checkpoint.pt", network, optimizer, ema)
-    model, optimizer = accelerator.prepare(network, optimizer)
+    first, history = keep.resume(folder / run.CHECKPOINT, network, optimizer, ema)
+    network.to(accelerator.device)
     if ema is not None:
         ema.to(accelerator.device)
-    kept = network if ema is None else ema.module
-    per_epoch = len(samples) // recipe.batch_size
-    settings = recipe.augment.model_dump()
-
-    def set_step(epoch: int, number: int) -> None:
-        step = epoch * per_epoch + number
-        factor = optim.lr_factor(step, recipe.epochs * per_epoch, **recipe.schedule.model_dump())
-        optim.set_lr(optimizer, factor)
-
-    for epoch in range(first, recipe.epochs):
-        began = time.monotonic()
-        watch.begin(epoch, recipe.epochs, per_epoch * recipe.batch_size)
-        losses = train_epoch(
-            model, samples, accelerator=accelerator, optimizer=optimizer,
-            set_step=partial(set_step, epoch), ema=ema,
-            draw=lambda count, random: augment.draw(count, generator=random, **settings),
-            bank=nonfaces.made_bank(1000, seed=recipe.seed), nonface_share=recipe.data.nonfaces,
-            weights=(recipe.targets.label, recipe.targets.ballot),
-            smoothing=recipe.targets.smoothing, clip=recipe.optimizer.clip,
-            size=recipe.size_at(epoch), crop=recipe.network.crop, batch_size=recipe.batch_size,
-            seed=recipe.seed, epoch=epoch, on_batch=watch.advance,
-        )  # fmt: skip
-        seconds = time.monotonic() - began
-        row = {
-            "epoch": epoch + 1, "size": recipe.size_at(epoch),
-            **{name: round(value, 5) for name, value in losses.items()},
-            "seconds": round(seconds, 1),
-            "images_per_second": round(per_epoch * recipe.batch_size / seconds, 1),
-        }  # fmt: skip
-        if accelerator.is_main_process:
-            if held is not None:
-                row |= score(kept, held, size=recipe.network.size, crop=recipe.network.crop)
-            history.append(row)
-            state = {
-                "epoch": epoch + 1, "history": history, "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "ema": None if ema is None else ema.module.state_dict(),
+    kept: Network = network if ema is None else ema.module
+    make = batch_maker(recipe, samples)
+    row_weight = balance.row_weights(samples.label, recipe.balance.sampling)
+    model: nn.Module | None = None
+    with stoppable() as check:
+        for epoch in range(first, recipe.epochs):
+            if pace.enough(recipe, history):
+                break
+            if model is None or epoch == recipe.transfer.frozen_epochs:
+                model = _trainable(recipe, network, accelerator, epoch)
+            began = time.monotonic()
+            watch.begin(epoch, recipe.epochs, per_epoch * recipe.batch_size)
+            losses = train_epoch(
+                model, batches(len(samples), recipe.batch_size, seed=recipe.seed, epoch=epoch,
+                               weight=row_weight),
+                make=make, accelerator=accelerator, optimizer=optimizer,
+                set_step=partial(pace.set_step, recipe, optimizer, history, per_epoch, epoch),
+                after_step=partial(_average, ema, network),
+                weights=(recipe.targets.label, recipe.targets.ballot), clip=recipe.optimizer.clip,
+                size=recipe.size_at(epoch), seed=recipe.seed, epoch=epoch,
+                on_batch=partial(_advance, watch, check),
+            )  # fmt: skip
+            seconds = time.monotonic() - began
+            row = {
+                "epoch": epoch + 1, "size": recipe.size_at(epoch),
+                **{name: round(value, 5) for name, value in losses.items()},
+                "seconds": round(seconds, 1),
+                "images_per_second": round(per_epoch * recipe.batch_size / seconds, 1),
             }  # fmt: skip
-            checkpoint.save(state, folder / "checkpoint.pt")
-            write_history(folder / "history.csv", history)
-        accelerator.wait_for_everyone()
-        watch.end(row)
+            if held is not None:
+                row |= score(kept, held, recipe=recipe, accelerator=accelerator)
+            keep.check_finite(kept, epoch)
+            history.append(row)
+            if accelerator.is_main_process:
+                keep.keep(folder, recipe, network, optimizer, ema, history)
+            accelerator.wait_for_everyone()
+            watch.end(row)
+    if recipe.stopping.patience and (folder / keep.BEST).is_file():
+        weights.fit_into(
+            kept, weights.read(folder / keep.BEST).state, source=keep.BEST, whole=True, heads=True
+        )
+    network.hold(trunk=False, norms=False)
     if accelerator.is_main_process:
-        weights = {k: v.contiguous() for k, v in kept.state_dict().items()}
-        save_file(weights, folder / "weights.safetensors")
-    return kept
+        weights.write(kept, folder / weights.FILE, facts={"origin": origin, "run": recipe.name})
+    return kept.eval()
 
 
 def split(recipe: Recipe, data: Dataset) -> tuple[Dataset, Dataset | None]:
     """What is learnt from and, where the recipe holds some out, what is scored after each epoch."""
-    data = trainable(data)
-    if not recipe.data.holdout:
-        return data, None
-    learn, held = holdout_split(data.group, recipe.data.holdout, seed=recipe.seed)
-    return data.take(learn), data.take(held)
+    data, held = trainable(data), None
+    if recipe.data.holdout:
+        learn, out = holdout_split(data.group, recipe.data.holdout, seed=recipe.seed)
+        data, held = data.take(learn), data.take(out)
+    if recipe.data.share < 1:
+        data = data.take(thin(data.group, recipe.data.share, seed=recipe.seed))
+    return data, held
 
 
-def start(recipe: Recipe, samples: Samples) -> tuple[Network, str]:
-    """The network at its start, and where its weights come from."""
-    settings = recipe.network
-    kind, _, where = settings.start.partition(":")
-    mean, std = settings.mean, settings.std
-    if kind == "faceres":
-        mean, std = mean or starts.FACERES_MEAN, std or starts.UNIT_STD
-    network = build(
-        settings.trunk, trunk_args=settings.trunk_args, pretrained=kind == "imagenet",
-        mean=mean, std=std, dropout=settings.dropout,
+def batch_maker(recipe: Recipe, samples: Samples) -> BatchMaker:
+    """How the recipe turns rows into batches."""
+    return BatchMaker(
+        samples, recipe.augment.model_dump(exclude={"mixup"}), crop=recipe.network.crop,
+        bank=nonfaces.made_bank(NONFACES, seed=recipe.seed),
+        nonface_count=round(recipe.data.nonfaces * recipe.batch_size),
+        smoothing=recipe.targets.smoothing, mixup=recipe.augment.mixup,
+        teacher_weight=recipe.targets.teacher_weight,
+        label_weight=balance.label_weights(samples.label, recipe.balance.weights),
+        strength=balance.strengths(samples.label, recipe.balance.augment),
     )  # fmt: skip
-    if kind in ("random", "imagenet"):
-        return network, kind
-    found = (
-        starts.from_faceres(Path(where))
-        if kind == "faceres"
-        else starts.from_file(Path(settings.start))
-    )
-    if found.network is not None:
-        network.load_state_dict(found.network)
-    elif found.trunk is not None:
-        missing, unexpected = network.trunk.load_state_dict(found.trunk, strict=False)
-        if unexpected or (len(missing) and not found.biases):
-            raise ValueError(
-                f"{settings.start}: does not fit {settings.trunk}: {unexpected or missing}"
-            )
-    if found.biases:
-        grey = upsample(
-            samples.images[:: max(1, len(samples) // CALIBRATION_IMAGES)], size=settings.size
-        )
-        starts.unfold_norms(network.trunk, found.biases, (grey - network.mean) / network.std)
-    return network, found.origin
 
 
-def score(network: Network, held: Dataset, *, size: int, crop: int) -> dict[str, float]:
+def score(
+    network: Network, held: Dataset, *, recipe: Recipe, accelerator: Accelerator
+) -> dict[str, float]:
     """Held-out accuracy of the label head and of the ballot's favourite, flips averaged."""
-    label, ballot = predict(network, torch.from_numpy(held.images), size=size, crop=crop)
-    truth = torch.from_numpy(held.emotion)
-    row = {"held_label": (label.argmax(1) == truth).float().mean().item()}
-    votes = torch.from_numpy(held.votes)
+    label, ballot = predict_sharded(
+        network, torch.from_numpy(held.images), accelerator=accelerator,
+        size=recipe.network.size, crop=recipe.network.crop,
+    )  # fmt: skip
+    truth, votes = torch.from_numpy(held.emotion), torch.from_numpy(held.votes)
+    row = {pace.SCORE: _share(label.argmax(1) == truth)}
     clear = votes.max(dim=1).values > 5
     if clear.any():
-        agree = ballot.argmax(1)[clear] == votes.argmax(1)[clear]
-        row["held_ballot"] = agree.float().mean().item()
-    return {name: round(value, 4) for name, value in row.items()}
+        row["held_ballot"] = _share(ballot.argmax(1)[clear] == votes.argmax(1)[clear])
+    return row
 
 
-def claim(folder: Path, recipe: Recipe, learn: Dataset, origin: str) -> None:
-    """Make the run folder ours, or make sure that it already is.
-
-    Raises:
-        ValueError: the folder holds another recipe or other data.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    facts = {"data": learn.fingerprint(), "images": len(learn), "start": origin}
-    text = recipe.to_toml()
-    note, facts_file = folder / "recipe.toml", folder / "run.json"
-    if note.exists() and note.read_text(encoding="utf-8") != text:
-        raise ValueError(f"{folder}: holds a run of another recipe; give name=OTHER or delete it")
-    if facts_file.exists() and json.loads(facts_file.read_text())["data"] != facts["data"]:
-        raise ValueError(f"{folder}: was trained on other data; give name=OTHER or delete it")
-    note.write_text(text, encoding="utf-8")
-    facts_file.write_text(json.dumps(facts, indent=2) + "\n")
+def _share(hits: Tensor) -> float:
+    return round(hits.float().mean().item(), 4)
 
 
-def write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    """Rewrite the table of epochs whole, so that a replayed epoch stands there once."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[-1]))
-        writer.writeheader()
-        writer.writerows(history)
-    part.replace(path)
+def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator) -> Samples:
+    if not recipe.targets.teacher:
+        return samples
+    with accelerator.main_process_first():
+        views = teacher.ask(
+            recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers"
+        )
+    return replace(samples, teacher=teacher.targets(views, recipe.targets.temperature))
 
 
-def _resume(
-    path: Path, network: Network, optimizer: torch.optim.Optimizer, ema: ModelEmaV3 | None
-) -> tuple[int, list[dict[str, Any]]]:
-    if not path.exists():
-        return 0, []
-    state = checkpoint.load(path)
-    network.load_state_dict(state["network"])
-    optimizer.load_state_dict(state["optimizer"])
+def _trainable(recipe: Recipe, network: Network, accelerator: Accelerator, epoch: int) -> nn.Module:
+    """What is called in training: held still as the recipe says, compiled, synchronised."""
+    network.hold(trunk=epoch < recipe.transfer.frozen_epochs, norms=recipe.transfer.frozen_norms)
+    model: nn.Module = network
+    if accelerator.num_processes > 1:
+        model = accelerator.prepare_model(network)
+    return torch.compile(model) if recipe.compile else model  # type: ignore[return-value]
+
+
+def _average(ema: ModelEmaV3 | None, network: Network) -> None:
     if ema is not None:
-        ema.module.load_state_dict(state["ema"])
-    return int(state["epoch"]), list(state["history"])
+        ema.update(network)
+
+
+def _advance(watch: Watcher, check: Callable[[], None], images: int) -> None:
+    watch.advance(images)
+    check()

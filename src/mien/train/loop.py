@@ -2,136 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 import torch
 from accelerate import Accelerator
-from timm.utils import ModelEmaV3
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mien.emotions import EMOTIONS, NOT_A_FACE
-from mien.train import augment, nonfaces
-from mien.train.losses import label_targets, masked_cross_entropy
+from mien.train.batch import BatchMaker
+from mien.train.losses import masked_cross_entropy
 from mien.train.network import Network, upsample
-from mien.train.samples import Samples, batches, generator
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A global batch, ready for the network: inputs, targets, and which rows have which target."""
-
-    grey: Tensor
-    label: Tensor
-    ballot: Tensor
-    labelled: Tensor
-    voted: Tensor
-
-
-def make_batch(
-    samples: Samples,
-    rows: Tensor,
-    *,
-    draw: Callable[[int, torch.Generator], augment.Draws],
-    random: torch.Generator,
-    bank: Tensor,
-    nonface_count: int,
-    smoothing: float,
-    size: int,
-    crop: int,
-    shard: slice,
-) -> tuple[Batch, Tensor, Tensor]:
-    """This process's shard of a global batch, with the global counts of labels and of ballots.
-
-    Everything is drawn for the global batch and then sliced, so that the number of processes does
-    not change what is learnt from. The first ``nonface_count`` rows become made non-faces.
-    """
-    images, ballot = samples.images[rows], samples.ballot[rows].clone()
-    labelled, voted = torch.ones(len(rows)), samples.voted[rows].clone()
-    if nonface_count:
-        made = nonface_count // 2
-        spoilt = nonfaces.spoil(images[made:nonface_count], generator=random)
-        picked = torch.randint(0, len(bank), (made,), generator=random)
-        images = torch.cat([bank[picked], spoilt, images[nonface_count:]])
-        ballot[:nonface_count] = 0
-        ballot[:nonface_count, NOT_A_FACE] = 1
-        labelled[:nonface_count], voted[:nonface_count] = 0, 1
-    draws = draw(len(rows), random)
-    label = label_targets(samples.label[rows], classes=len(EMOTIONS), smoothing=smoothing)
-    batch = Batch(
-        grey=augment.apply(images[shard], draws.slice(shard), size=size, crop=crop),
-        label=label[shard],
-        ballot=ballot[shard],
-        labelled=labelled[shard],
-        voted=voted[shard],
-    )
-    return batch, labelled.sum(), voted.sum()
+from mien.train.samples import generator
 
 
 def train_epoch(
     network: nn.Module,
-    samples: Samples,
+    order: Iterable[Tensor],
     *,
+    make: BatchMaker,
     accelerator: Accelerator,
     optimizer: Optimizer,
     set_step: Callable[[int], None],
-    ema: ModelEmaV3 | None,
-    draw: Callable[[int, torch.Generator], augment.Draws],
-    bank: Tensor,
-    nonface_share: float,
+    after_step: Callable[[], None],
     weights: tuple[float, float],
-    smoothing: float,
     clip: float,
     size: int,
-    crop: int,
-    batch_size: int,
     seed: int,
     epoch: int,
     on_batch: Callable[[int], None],
 ) -> dict[str, float]:
-    """One epoch over the samples; returns the mean losses.
+    """One epoch over global batches of row numbers; returns the mean losses.
 
     Raises:
         FloatingPointError: the loss is no longer a number.
     """
     network.train()
     world, rank = accelerator.num_processes, accelerator.process_index
-    part = batch_size // world
-    shard = slice(rank * part, (rank + 1) * part)
-    total = torch.zeros(3)
-    for number, rows in enumerate(batches(len(samples), batch_size, seed=seed, epoch=epoch)):
+    total, number = torch.zeros(3), -1
+    for number, rows in enumerate(order):
         set_step(number)
         random = generator(seed, epoch, number)
         torch.manual_seed(random.initial_seed() + rank)  # dropout inside the network
-        batch, labelled, voted = make_batch(
-            samples, rows, draw=draw, random=random, bank=bank, size=size, crop=crop, shard=shard,
-            nonface_count=round(nonface_share * batch_size), smoothing=smoothing,
-        )  # fmt: skip
+        part = len(rows) // world
+        shard = slice(rank * part, (rank + 1) * part)
+        batch = make.make(rows, random, size=size, shard=shard).to(accelerator.device)
         with accelerator.autocast():
             label, ballot = network(batch.grey)
         label_loss = masked_cross_entropy(
-            label, batch.label, batch.labelled, labelled.clamp(min=1) / world
+            label, batch.label, batch.labelled, batch.label_norm.clamp(min=1e-6) / world
         )
         ballot_loss = masked_cross_entropy(
-            ballot, batch.ballot, batch.voted, voted.clamp(min=1) / world
+            ballot, batch.ballot, batch.voted, batch.ballot_norm.clamp(min=1e-6) / world
         )
         loss = weights[0] * label_loss + weights[1] * ballot_loss
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"the loss is {loss.item()} in epoch {epoch + 1}, batch {number + 1}; "
-                "lower optimizer.lr or set optimizer.clip=1"
+                f"the loss is {loss.item()} in epoch {epoch + 1}, batch {number + 1}; the last "
+                "checkpoint is intact. Lower optimizer.lr or set optimizer.clip=1"
             )
         optimizer.zero_grad(set_to_none=True)
         accelerator.backward(loss)
         if clip:
             accelerator.clip_grad_norm_(network.parameters(), clip)
         optimizer.step()
-        if ema is not None:
-            ema.update(accelerator.unwrap_model(network))
+        after_step()
         total += torch.stack([loss, label_loss, ballot_loss]).detach().cpu()
         on_batch(len(rows))
-    mean = (total / (number + 1)).tolist()
+    mean = (total / max(number + 1, 1)).tolist()
     return dict(zip(("loss", "label_loss", "ballot_loss"), mean, strict=True))
 
 
@@ -143,10 +81,27 @@ def predict(
     """Probabilities of ``label`` (N, 7) and ``ballot`` (N, 10), averaged over mirror views."""
     network.eval()
     device = next(network.parameters()).device
-    outputs: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for chunk in images.split(batch_size):
-        grey = upsample(chunk.to(device), size=size, crop=crop)
+    outputs: tuple[list[Tensor], list[Tensor]] = ([torch.zeros(0, 7)], [torch.zeros(0, 10)])
+    for start in range(0, len(images), batch_size):
+        grey = upsample(images[start : start + batch_size].to(device), size=size, crop=crop)
         views = [grey, grey.flip(-1)] if flip else [grey]
         for k, head in enumerate(zip(*(network(view) for view in views), strict=True)):
             outputs[k].append(torch.stack([x.softmax(1) for x in head]).mean(0).cpu())
     return torch.cat(outputs[0]), torch.cat(outputs[1])
+
+
+def predict_sharded(
+    network: Network, images: Tensor, *, accelerator: Accelerator, size: int, crop: int
+) -> tuple[Tensor, Tensor]:
+    """As ``predict``, each process scoring its own rows; all of them get the whole.
+
+    Scores are gathered with their row numbers, so no shard is padded and no row counts twice.
+    """
+    rows = torch.arange(len(images))[accelerator.process_index :: accelerator.num_processes]
+    label, ballot = predict(network, images[rows], size=size, crop=crop)
+    gathered = gather_object([(rows, label, ballot)])
+    order = torch.cat([part[0] for part in gathered]).argsort()
+    return (
+        torch.cat([part[1] for part in gathered])[order],
+        torch.cat([part[2] for part in gathered])[order],
+    )

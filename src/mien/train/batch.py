@@ -1,0 +1,146 @@
+"""A global batch made ready for the network, of which a process takes its shard.
+
+Everything is drawn for the global batch and then sliced, so that the number of processes does not
+change what is learnt from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mien.emotions import EMOTIONS, NOT_A_FACE
+from mien.train import augment, nonfaces
+from mien.train.losses import label_targets
+from mien.train.samples import Samples
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs (n, 1, s, s), soft targets, and how much each row counts for each head.
+
+    ``label_norm`` and ``ballot_norm`` are the sums of the global batch's counts.
+    """
+
+    grey: Tensor
+    label: Tensor
+    ballot: Tensor
+    labelled: Tensor
+    voted: Tensor
+    label_norm: Tensor
+    ballot_norm: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        moved = {name: getattr(self, name).to(device) for name in self.__dataclass_fields__}
+        return Batch(**moved)
+
+
+@dataclass(frozen=True)
+class BatchMaker:
+    """How rows of ``samples`` become a batch.
+
+    ``settings`` are keywords of ``augment.draw``; ``bank`` (B, 48, 48) holds made non-faces and
+    the first ``nonface_count`` rows of each batch become such; ``label_weight`` and ``strength``
+    (7,) are a class's weight in the loss and the width of its changes; ``mixup`` is the Beta's
+    alpha; ``teacher_weight`` the teacher's share in targets where ``samples`` has one.
+    """
+
+    samples: Samples
+    settings: dict[str, float]
+    crop: int = 48
+    bank: Tensor | None = None
+    nonface_count: int = 0
+    smoothing: float = 0.0
+    mixup: float = 0.0
+    teacher_weight: float = 0.0
+    label_weight: Tensor | None = None
+    strength: Tensor | None = None
+
+    def make(self, rows: Tensor, random: torch.Generator, *, size: int, shard: slice) -> Batch:
+        """The shard of the global batch of ``rows``, at ``size`` pixels a side."""
+        samples = self.samples
+        images, emotion = samples.images[rows], samples.label[rows]
+        label = label_targets(emotion, classes=len(EMOTIONS), smoothing=self.smoothing)
+        ballot, voted = samples.ballot[rows].clone(), samples.voted[rows].clone()
+        labelled = torch.ones(len(rows))
+        if self.label_weight is not None:
+            labelled = self.label_weight[emotion]
+        if samples.teacher is not None:
+            label, ballot, voted = self._ask_teacher(rows, label, ballot, voted)
+        if self.nonface_count and self.bank is not None:
+            count, made = self.nonface_count, self.nonface_count // 2
+            spoilt = nonfaces.spoil(images[made:count], generator=random)
+            picked = torch.randint(0, len(self.bank), (made,), generator=random)
+            images = torch.cat([self.bank[picked], spoilt, images[count:]])
+            ballot[:count] = 0
+            ballot[:count, NOT_A_FACE] = 1
+            labelled[:count], voted[:count] = 0, 1
+        strength = None if self.strength is None else self.strength[emotion]
+        draws = augment.draw(len(rows), generator=random, strength=strength, **self.settings)
+
+        def look(order: Tensor) -> Tensor:
+            return augment.apply(images[order], draws.take(order), size=size, crop=self.crop)
+
+        own = torch.arange(len(rows))[shard]
+        grey = look(own)
+        if self.mixup:
+            # The Beta comes from numpy, seeded by the batch's generator: torch's takes none.
+            beta = np.random.default_rng(random.initial_seed()).beta(
+                self.mixup, self.mixup, len(rows)
+            )
+            share, partner = (
+                torch.from_numpy(beta).float(),
+                torch.randperm(len(rows), generator=random),
+            )
+            grey = mix(grey, look(partner[shard]), share[shard].view(-1, 1, 1, 1))
+            label, labelled = mix_targets(label, labelled, partner, share)
+            ballot, voted = mix_targets(ballot, voted, partner, share)
+        return Batch(
+            grey=grey, label=label[shard], ballot=ballot[shard],
+            labelled=labelled[shard], voted=voted[shard],
+            label_norm=labelled.sum(), ballot_norm=voted.sum(),
+        )  # fmt: skip
+
+    def _ask_teacher(
+        self, rows: Tensor, label: Tensor, ballot: Tensor, voted: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Targets with the teacher's share; where nobody voted, its ballot stands alone."""
+        assert self.samples.teacher is not None
+        taught = self.samples.teacher[rows].float()
+        weight, classes = self.teacher_weight, len(EMOTIONS)
+        label = mix(taught[:, :classes], label, weight)
+        alone = torch.where(voted > 0, weight, float(weight > 0))[:, None]
+        return (
+            label,
+            mix(taught[:, classes:], ballot, alone),
+            torch.where(alone[:, 0] > 0, 1.0, voted),
+        )
+
+
+def mix(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:
+    """``share`` of the first and the rest of the second."""
+    return first * share + second * (1 - share)
+
+
+def mix_targets(
+    target: Tensor, counts: Tensor, partner: Tensor, share: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Each row's target mixed with its partner's, both by how much they count.
+
+    Args:
+        target: (N, K) distributions.
+        counts: (N,) how much each counts, 0 where it has no target.
+        partner: (N,) row numbers.
+        share: (N,) of the row itself.
+
+    Returns:
+        Mixed (N, K) distributions and (N,) counts.
+    """
+    own, other = counts * share, counts[partner] * (1 - share)
+    mixed = own + other
+    total = target * own[:, None] + target[partner] * other[:, None]
+    return total / mixed.clamp(min=1e-8)[:, None], mixed

@@ -1,0 +1,151 @@
+"""What each section of a recipe may say, with its unit and its range."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A frozen table of a recipe that rejects unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Section):
+    """What is learnt from."""
+
+    path: str = ""
+    holdout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of Training kept out, by group, and scored after each epoch; 0 trains on all."""
+    nonfaces: float = Field(default=0.04, ge=0, le=0.5)
+    """Share of a batch replaced by made non-faces, which teach ``unclear``."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Share of what is learnt from that is used, by group: for quick trials."""
+
+
+class Network(Section):
+    """The trunk and where it starts."""
+
+    trunk: str = "mobilenetv1_100"
+    """Any timm model name."""
+    trunk_args: dict[str, Any] = {}
+    start: str = "random"
+    """random, imagenet, default, lite0..2, faceres:PACKAGE, or a .safetensors / .pth file."""
+    size: int = Field(default=96, ge=24, le=512)
+    """Pixels a side inside the network; crops are upsampled to it."""
+    crop: int = Field(default=48, ge=24, le=48)
+    """Pixels of the centre crop that is upsampled."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    stem: Literal["stock", "stride-1", "no-pool", "small"] = "stock"
+    """Keep more of a small input: first convolution at stride 1, no first pooling, or both."""
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+
+class Transfer(Section):
+    """How gently a trunk that has learnt something already is treated."""
+
+    frozen_epochs: int = Field(default=0, ge=0)
+    """First epochs in which the heads learn alone, at their full rate."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """Each layer's rate as a share of that of the layer above it; 1 is one rate for the trunk."""
+    frozen_norms: bool = False
+    """Keep the statistics of batch norms as they came."""
+
+
+class Targets(Section):
+    """What the two heads are asked for."""
+
+    label: float = Field(default=1.0, ge=0)
+    ballot: float = Field(default=1.0, ge=0)
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
+    teacher: str = ""
+    """A bundle whose scores are learnt as well."""
+    teacher_weight: float = Field(default=0.7, ge=0, le=1)
+    """Share of the teacher in each target."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Above 1 the teacher's scores are flattened, below 1 sharpened."""
+
+
+class Augment(Section):
+    """Ranges that each picture's changes are drawn from."""
+
+    flip: float = Field(default=0.5, ge=0, le=1)
+    rotate: float = Field(default=10.0, ge=0, le=180)
+    """Degrees either way."""
+    scale: float = Field(default=0.15, ge=0, lt=1)
+    shift: float = Field(default=0.12, ge=0, lt=1)
+    """Share of the side."""
+    brightness: float = Field(default=0.2, ge=0)
+    contrast: float = Field(default=0.2, ge=0, lt=1)
+    erase: float = Field(default=0.5, ge=0, le=1)
+    """Probability of one erased rectangle."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Alpha of the Beta that two pictures are mixed by; 0 mixes none."""
+
+
+class Balance(Section):
+    """What is done for rare emotions; every 0 is off."""
+
+    weights: float = Field(default=0.0, ge=0, le=1)
+    """A label's loss is weighted by its frequency to the power of minus this."""
+    sampling: float = Field(default=0.0, ge=0, le=1)
+    """A picture is drawn by its label's frequency to the power of minus this."""
+    augment: float = Field(default=0.0, ge=0, le=4)
+    """How much wider the ranges of ``augment`` are for the rarest label (1 doubles them)."""
+
+
+class Optimizer(Section):
+    """Any optimiser that timm knows by name."""
+
+    name: str = "adamw"
+    lr: float = Field(default=4e-4, gt=0)
+    head_lr: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    clip: float = Field(default=0.0, ge=0)
+    """Largest gradient norm; 0 does not clip."""
+    fused: bool = False
+    """One kernel for a whole step, where the optimiser has one."""
+
+
+class Schedule(Section):
+    """How the learning rate moves: batch by batch, or (plateau) by the held-out score."""
+
+    name: Literal["cosine", "one-cycle", "plateau", "constant"] = "cosine"
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps."""
+    floor: float = Field(default=0.0, ge=0, le=1)
+    """Last learning rate as a share of the highest."""
+    patience: int = Field(default=2, ge=1)
+    """Plateau: epochs without a better score before the rate falls."""
+    factor: float = Field(default=0.3, gt=0, lt=1)
+    """Plateau: what the rate is multiplied by."""
+
+
+class Stopping(Section):
+    """Early stopping by the held-out score. Off in the recipes of mien: they pick no epoch."""
+
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a better score before training ends; 0 never stops."""
+
+
+class Tune(Section):
+    """What ``mien tune`` searches."""
+
+    space: dict[str, list[Any] | dict[str, float | int | bool]] = {
+        "optimizer.lr": {"low": 1e-5, "high": 1e-2, "log": True},
+        "batch_size": [32, 64, 128],
+        "optimizer.name": ["sgd", "adam", "adamw"],
+    }
+    """Recipe key -> a list of choices, or ``{ low = 1e-5, high = 1e-2, log = true }``."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Epochs a trial; unless given, the recipe's."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Share of Training that a trial learns from."""
+    holdout: float = Field(default=0.1, gt=0, lt=1)
+    """Share of Training, by group, that trials are judged on."""
+    minutes: float | None = Field(default=None, gt=0)
+    """Longest time a trial; what is reached by then counts as pruned."""
