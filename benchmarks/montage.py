@@ -48,10 +48,17 @@ def portrait(which: int, face: int, rng: np.random.Generator) -> tuple[Image.Ima
     return head, (x, y, x + face, y + face)
 
 
-def montage(sizes: list[int], seed: int, size: tuple[int, int] = (1280, 960)) -> Montage:
-    """Heads with faces of ``sizes`` pixels, placed at random without overlap, largest first."""
+def montage(
+    sizes: list[int], seed: int, size: tuple[int, int] = (1280, 960), *, textured: bool = True
+) -> Montage:
+    """Heads with faces of ``sizes`` pixels, placed at random without overlap, largest first.
+
+    A head that finds no room is left out. The ground is plain or one of ``GROUNDS``.
+    """
     rng = np.random.default_rng(seed)
-    ground = Image.fromarray(sample(GROUNDS[seed % len(GROUNDS)])).resize(size)
+    ground = Image.new("RGB", size, tuple(int(c) for c in rng.integers(0, 256, 3)))
+    if textured:
+        ground = Image.fromarray(sample(GROUNDS[seed % len(GROUNDS)])).resize(size)
     made, taken = Montage(np.empty(0)), []
     for face in sorted(sizes, reverse=True):
         head, box = portrait(int(rng.integers(len(PORTRAITS))), face, rng)

@@ -1,6 +1,7 @@
 """Any picture in, upright uint8 RGB array out; the only place that knows colour order."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,8 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         source: path, encoded bytes, Pillow image, or an array: (H, W) or (H, W, 1) grey,
             (H, W, 3) RGB, (H, W, 4) RGBA; bool, uint8, uint16, or floats in 0..1 (0..255 if any
             is above 1).
-        max_pixels: larger pictures are refused before they are decoded.
+        max_pixels: larger pictures are refused before they are decoded; files above 178
+            megapixels always are, by Pillow.
 
     Returns:
         uint8 (H, W, 3), RGB, contiguous, possibly read-only.
@@ -75,15 +77,19 @@ def _from_bytes(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if not data:
         raise ImageError(f"{name}: empty file; copy or download it again")
     try:
-        # _from_pil checks the size before any pixel is decoded, so Pillow's own guard is not used
         with Image.open(io.BytesIO(data)) as image:
             return _from_pil(image, name, max_pixels)
     except Image.DecompressionBombError:
-        raise _too_large(name, max_pixels) from None
+        own = 2 * (Image.MAX_IMAGE_PIXELS or max_pixels)
+        raise _too_large(name, min(max_pixels, own)) from None
     except UnidentifiedImageError:
         raise ImageError(
             f"{name}: not a picture in a format that Pillow reads; convert it to JPEG or PNG"
         ) from None
+    except ImageError:
+        raise
+    except Exception as error:
+        raise _damaged(name, error) from None
 
 
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -92,13 +98,16 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return np.asarray(_to_rgb(ImageOps.exif_transpose(image) if turned else image))
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        # Pillow's decoders signal damaged files with all of these
-        if "truncated" in str(error).lower() or isinstance(error, EOFError):
-            reason = "the file is cut short; copy or download it again"
-        else:
-            reason = f"damaged picture ({error}); save it again from its source"
-        raise ImageError(f"{name}: {reason}") from None
+    except Exception as error:
+        raise _damaged(name, error) from None
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    """What to say of a file that breaks a decoder; Pillow's raise nearly every kind of error."""
+    if "truncated" in str(error).lower() or isinstance(error, EOFError | struct.error):
+        return ImageError(f"{name}: the file is cut short; copy or download it again")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ImageError(f"{name}: damaged picture ({reason}); save it again from its source")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -114,11 +123,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey(values: NDArray[np.generic]) -> Image.Image:
-    """Scale grey of more than 8 bits: integers by the range they fit in, floats as in ``read``."""
+    """Scale grey of more than 8 bits: int32 by the range it fits in, floats as in ``read``."""
     numbers = values.astype(np.float64)
     if np.issubdtype(values.dtype, np.floating):
         return Image.fromarray(_float_to_byte(numbers))
-    top = 65535 if numbers.max(initial=0) > 255 else 255
+    deep = values.dtype == np.uint16 or numbers.max(initial=0) > 255
+    top = 65535 if deep else 255
     return Image.fromarray(_to_byte(numbers / top))
 
 

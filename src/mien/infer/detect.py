@@ -17,8 +17,8 @@ ASSET = Path(__file__).parents[1] / "assets" / "blazeface.onnx"
 
 GRID = 32
 """Sides that the network sees are multiples of this: it halves its input five times."""
-THRESHOLD = 0.5
-"""Least score of a face, 0 to 1."""
+THRESHOLD = 0.55
+"""Least score of a face; in none of 21 pictures without one is it reached."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
