@@ -111,7 +111,7 @@ class Face:
     ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` six
     (x, y) points (right eye, left eye, nose, mouth, right ear, left ear; right and left of the
     person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole picture
-    was taken as a crop.
+    was taken as a crop; ``track`` the person's number in a video, from 1.
     """
 
     box: tuple[float, float, float, float]
@@ -119,11 +119,14 @@ class Face:
     score: float = 1.0
     landmarks: tuple[tuple[float, float], ...] | None = None
     detected: bool = True
+    track: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the expression's keys stand beside ``box``."""
         points = self.landmarks
+        track = {} if self.track is None else {"track": self.track}
         return {
+            **track,
             "box": [round(v, 1) for v in self.box],
             "landmarks": None
             if points is None

@@ -1,0 +1,117 @@
+"""Writes frames as a video that keeps their times and, where it can, the sound.
+
+Needs the extra ``video``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from PIL import Image
+
+_CLOCK = 90_000  # ticks a second
+_CODECS = ("libx264", "libopenh264", "mpeg4")
+
+
+class Film:
+    """A video file that is written frame by frame.
+
+    Args:
+        path: where to; its ending names the container (``.mp4``, ``.mkv``, ``.mov``).
+        size: width and height, both even.
+        rate: frames a second on average; each frame is shown at its own time all the same.
+        sound: file whose sound is copied, if the container takes it.
+    """
+
+    def __init__(
+        self, path: Path, size: tuple[int, int], *, rate: float = 30, sound: Path | None = None
+    ) -> None:
+        self.path = path
+        self.size = size
+        self.rate = rate
+        self.sound = sound
+
+    def open(self) -> None:
+        """Begin the file.
+
+        Raises:
+            ValueError: no container of that ending, or FFmpeg has no codec for it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        codec = next((name for name in _CODECS if name in av.codecs_available), None)
+        try:
+            self.container = av.open(str(self.path), "w")
+            rate = Fraction(self.rate or 30).limit_denominator(1001)
+            self.stream: Any = self.container.add_stream(codec, rate=rate)
+        except (av.FFmpegError, ValueError, TypeError) as error:
+            raise ValueError(f"{self.path}: cannot be written ({error}); name an .mp4") from None
+        self.stream.width, self.stream.height = self.size
+        self.stream.pix_fmt = "yuv420p"
+        self.stream.codec_context.time_base = Fraction(1, _CLOCK)
+        if codec == "libx264":
+            self.stream.options = {"crf": "20", "preset": "veryfast"}
+        else:
+            self.stream.bit_rate = 8 * self.size[0] * self.size[1]
+        self.audio = self._audio()
+
+    def write(self, image: Image.Image, time: float) -> None:
+        """Add a frame at its time in seconds, later than the one before."""
+        frame = av.VideoFrame.from_image(image)
+        frame.pts, frame.time_base = round(time * _CLOCK), Fraction(1, _CLOCK)
+        self._sound_until(time)
+        self.container.mux(self.stream.encode(frame))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._sound_until(float("inf"))
+        self.container.mux(self.stream.encode())
+        self.container.close()
+
+    def _audio(self) -> Iterator[Any] | None:
+        """Packets of the sound, addressed to the new file."""
+        self.next_sound = None
+        if self.sound is None:
+            return None
+        source = av.open(str(self.sound), metadata_errors="replace")
+        try:
+            template = source.streams.audio[0]
+            target = self.container.add_stream_from_template(template)
+        except (IndexError, ValueError, av.FFmpegError):
+            source.close()
+            return None
+        return _copied(source, template, target)
+
+    def _sound_until(self, time: float) -> None:
+        while self.audio is not None:
+            if self.next_sound is None:
+                self.next_sound = next(self.audio, None)
+                if self.next_sound is None:
+                    self.audio = None
+                    return
+            packet = self.next_sound
+            if float(packet.dts * packet.time_base) > time:
+                return
+            self.container.mux(packet)
+            self.next_sound = None
+
+
+def _copied(source: Any, template: Any, target: Any) -> Iterator[Any]:
+    """Packets of ``template`` whose times count from the first frame of the picture."""
+    picture = source.streams.video[0]
+    begin = float((picture.start_time or 0) * picture.time_base)
+    shift = round(begin / template.time_base)
+    with source:
+        try:
+            for packet in source.demux(template):
+                if packet.dts is None or packet.dts < shift:
+                    continue
+                packet.dts -= shift
+                packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+                packet.stream = target
+                yield packet
+        except av.FFmpegError:  # a damaged end: the sound stops there
+            return

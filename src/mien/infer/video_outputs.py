@@ -1,0 +1,101 @@
+"""Where the frames of a video go: CSV, JSON lines, an annotated film.
+
+Needs the extra ``video``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Protocol
+
+from mien.infer.film import Film
+from mien.infer.overlay import Overlay
+from mien.infer.rows import FACE_COLUMNS, face_cells
+from mien.infer.video import Frame
+
+COLUMNS = ("frame", "time", "track", *FACE_COLUMNS)
+"""Columns of the CSV: one row a face and frame, ``time`` in seconds from the first frame."""
+
+
+class FrameOutput(Protocol):
+    """Anything that takes frames."""
+
+    def add(self, frame: Frame) -> None:
+        """Take one; times rise."""
+        ...
+
+    def close(self) -> None:
+        """Finish."""
+        ...
+
+
+class VideoCsv:
+    """One row a face and frame, columns ``COLUMNS``."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", newline="", encoding="utf-8")
+        self.writer = csv.DictWriter(self.file, COLUMNS, lineterminator="\n")
+        self.writer.writeheader()
+
+    def add(self, frame: Frame) -> None:
+        """See ``FrameOutput.add``."""
+        for face in frame.faces:
+            where = {"frame": frame.index, "time": round(frame.time, 4), "track": face.track}
+            self.writer.writerow(where | face_cells(face))
+
+    def close(self) -> None:
+        """See ``FrameOutput.close``."""
+        self.file.close()
+
+
+class VideoJson:
+    """One JSON line a face and frame: ``frame`` and ``time`` beside ``Face.to_dict()``."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w", encoding="utf-8")
+
+    def add(self, frame: Frame) -> None:
+        """See ``FrameOutput.add``."""
+        where = {"frame": frame.index, "time": round(frame.time, 4)}
+        for face in frame.faces:
+            self.file.write(json.dumps(where | face.to_dict(), ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """See ``FrameOutput.close``."""
+        self.file.close()
+
+
+class VideoFilm:
+    """The video with its faces drawn; begun with the first frame, whose size it takes.
+
+    Args:
+        path: the file to write.
+        rate: frames a second on average.
+        sound: file whose sound is copied.
+        language: of the names.
+    """
+
+    def __init__(
+        self, path: Path, *, rate: float = 30, sound: Path | None = None, language: str = "en"
+    ) -> None:
+        self.path = path
+        self.rate = rate
+        self.sound = sound
+        self.language = language
+        self.film: Film | None = None
+
+    def add(self, frame: Frame) -> None:
+        """See ``FrameOutput.add``."""
+        height, width = frame.image.shape[:2]
+        if self.film is None:
+            self.overlay = Overlay(width, height, language=self.language)
+            self.film = Film(self.path, self.overlay.size, rate=self.rate, sound=self.sound)
+            self.film.open()
+        self.film.write(self.overlay.draw(frame), frame.time)
+
+    def close(self) -> None:
+        """See ``FrameOutput.close``."""
+        if self.film is not None:
+            self.film.close()
