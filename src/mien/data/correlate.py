@@ -29,41 +29,50 @@ def best_correlation(
 
 
 def _best(a: NDArray[np.uint8], b: NDArray[np.uint8], reach: int) -> NDArray[np.float64]:
-    height, width = a.shape[1:]
-    # Centring first keeps float32 sums exact to about six digits.
-    x, y = (image.astype(np.float32) for image in (a, b))
-    x -= x.mean((1, 2), keepdims=True)
-    y -= y.mean((1, 2), keepdims=True)
-    sums = [(_integral(image), _integral(image * image)) for image in (x, y)]
+    # Centring first keeps float32 products exact to about six digits.
+    x, y = (image - image.mean((1, 2), keepdims=True, dtype=np.float32) for image in (a, b))
+    sums_x, sums_y = _Sums(x), _Sums(y)
     best = np.full(len(a), -1.0)
     for dy in range(-reach, reach + 1):
         for dx in range(-reach, reach + 1):
-            rows = [(max(0, s), height - max(0, -s)) for s in (dy, -dy)]
-            cols = [(max(0, s), width - max(0, -s)) for s in (dx, -dx)]
-            area = (rows[0][1] - rows[0][0]) * (cols[0][1] - cols[0][0])
-            cross = np.einsum(
-                "pij,pij->p", *(z[:, slice(*r), slice(*c)] for z, r, c in zip((x, y), rows, cols, strict=True))
-            ).astype(np.float64)
-            mean, power = zip(
-                *(tuple(_window(t, r, c) / area for t in pair) for pair, r, c in zip(sums, rows, cols, strict=True)),
-                strict=True,
-            )
-            variance = (power[0] - mean[0] ** 2) * (power[1] - mean[1] ** 2)
-            varied = variance > 1e-6
+            top, bottom = _overlap(dy, a.shape[1])
+            left, right = _overlap(dx, a.shape[2])
+            in_x = (slice(top, bottom), slice(left, right))
+            in_y = (slice(top - dy, bottom - dy), slice(left - dx, right - dx))
+            area = (bottom - top) * (right - left)
+            cross = np.einsum("pij,pij->p", x[:, *in_x], y[:, *in_y]).astype(np.float64)
+            mean_x, variance_x = sums_x.moments(*in_x)
+            mean_y, variance_y = sums_y.moments(*in_y)
+            varied = (variance_x > 1e-3) & (variance_y > 1e-3)
             score = np.zeros(len(a))
-            score[varied] = (cross / area - mean[0] * mean[1])[varied] / np.sqrt(variance[varied])
+            covariance = (cross / area - mean_x * mean_y)[varied]
+            score[varied] = covariance / np.sqrt((variance_x * variance_y)[varied])
             np.maximum(best, score, out=best)
-    return np.clip(best, -1, 1)
+    return np.asarray(np.clip(best, -1, 1))
 
 
-def _integral(image: NDArray[np.float32]) -> NDArray[np.float64]:
-    table = np.zeros((len(image), image.shape[1] + 1, image.shape[2] + 1))
-    table[:, 1:, 1:] = image.cumsum(1, dtype=np.float64).cumsum(2)
-    return table
+def _overlap(shift: int, size: int) -> tuple[int, int]:
+    return max(0, shift), size - max(0, -shift)
 
 
-def _window(
-    table: NDArray[np.float64], rows: tuple[int, int], cols: tuple[int, int]
-) -> NDArray[np.float64]:
-    (top, bottom), (left, right) = rows, cols
-    return table[:, bottom, right] - table[:, top, right] - table[:, bottom, left] + table[:, top, left]
+class _Sums:
+    """Integral images, so that mean and variance of every window cost four look-ups."""
+
+    def __init__(self, images: NDArray[np.float32]) -> None:
+        self.plain = self._integral(images)
+        self.squared = self._integral(images * images)
+
+    @staticmethod
+    def _integral(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        table = np.zeros((len(images), images.shape[1] + 1, images.shape[2] + 1))
+        table[:, 1:, 1:] = images.cumsum(1, dtype=np.float64).cumsum(2)
+        return table
+
+    def moments(self, rows: slice, cols: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        area = (rows.stop - rows.start) * (cols.stop - cols.start)
+        mean, power = (
+            (t[:, rows.stop, cols.stop] - t[:, rows.start, cols.stop]
+             - t[:, rows.stop, cols.start] + t[:, rows.start, cols.start]) / area
+            for t in (self.plain, self.squared)
+        )  # fmt: skip
+        return mean, power - mean**2

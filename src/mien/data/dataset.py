@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.data.packed import FACES, read_packed
 from mien.emotions import EMOTIONS, VOTE_COLUMNS, parse
 
 SIZE = 48
@@ -59,7 +60,7 @@ class Dataset:
     @property
     def has_votes(self) -> NDArray[np.bool_]:
         """(N,) whether people voted on the crop."""
-        return self.votes[:, 0] != NO_VOTES
+        return np.asarray(self.votes[:, 0] != NO_VOTES)
 
     def fingerprint(self) -> str:
         """Hash of ids, pixels and labels; the card of a trained bundle carries it."""
@@ -73,6 +74,30 @@ def pixel_groups(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """(N,) a number for each set of pixel-identical images, counted in order of appearance."""
     number: dict[bytes, int] = {}
     return np.array([number.setdefault(image.tobytes(), len(number)) for image in images], np.int64)
+
+
+def fit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A grey picture (H, W) at 48x48, by area averaging where it has another size."""
+    if grey.shape == (SIZE, SIZE):
+        return grey
+    return np.asarray(Image.fromarray(grey).resize((SIZE, SIZE), Image.Resampling.BOX))
+
+
+def load(path: Path | str) -> Dataset:
+    """Read what ``mien data prepare`` wrote, from its packed file, else any folder of crops.
+
+    In a prepared folder ``id`` is the picture's path in the source it came from, and ``group``
+    is equal for near copies as well.
+
+    Raises:
+        FileNotFoundError: nothing to read.
+        ValueError: an emotion folder whose name is not understood.
+    """
+    path = Path(path)
+    packed = path / FACES if path.is_dir() else path
+    if not packed.is_file():
+        return load_folder(path)
+    return Dataset(**read_packed(packed))
 
 
 def load_folder(root: Path | str) -> Dataset:
@@ -105,10 +130,7 @@ def load_folder(root: Path | str) -> Dataset:
             raise ValueError(f"{path.parent}: not an emotion; known are {', '.join(EMOTIONS)}")
         emotion[row] = named.index
         with Image.open(path) as image:
-            grey = image.convert("L")
-            if grey.size != (SIZE, SIZE):
-                grey = grey.resize((SIZE, SIZE), Image.Resampling.BOX)
-            images[row] = np.asarray(grey)
+            images[row] = fit(np.asarray(image.convert("L")))
     ids = [path.relative_to(root).as_posix() for path in files]
     return Dataset(
         id=np.array(ids),

@@ -31,7 +31,8 @@ def _magnitudes(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     spectrum = np.abs(np.fft.rfft2(x)).astype(np.float32)
     f = FREQUENCIES
     low = np.sqrt(np.concatenate([spectrum[:, -f:, : f + 1], spectrum[:, : f + 1, : f + 1]], 1))
-    return low / np.maximum(np.linalg.norm(low, axis=(1, 2), keepdims=True), 1e-6)
+    scale = np.maximum(np.linalg.norm(low, axis=(1, 2), keepdims=True), 1e-6)
+    return np.asarray(low / scale, np.float32)
 
 
 def describe(rows: Rows, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -55,7 +56,9 @@ def describe(rows: Rows, count: int) -> tuple[NDArray[np.float32], NDArray[np.fl
         low = _magnitudes(rows(part))
         for out, grid in ((plain, low), (mirrored, low[:, ::-1])):
             projected = (grid.reshape(len(part), -1) - centre) @ basis
-            out[part] = projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9)
+            out[part] = projected / np.maximum(
+                np.linalg.norm(projected, axis=1, keepdims=True), 1e-9
+            )
     return plain, mirrored
 
 

@@ -1,0 +1,60 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PART = ".part"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; it takes the name when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}{PART}")
+    yield part
+    part.replace(path)
+
+
+def write_bytes(path: Path, data: bytes) -> bool:
+    """Write ``data`` unless the file holds just that; returns whether it wrote."""
+    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return False
+    with replacing(path) as part:
+        part.write_bytes(data)
+    return True
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table in UTF-8 with Unix line ends."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table with a header; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write plain JSON types, keys sorted."""
+    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
+    write_bytes(path, text.encode() + b"\n")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left behind."""
+    for part in sorted(folder.rglob(f".*{PART}")):
+        part.unlink()

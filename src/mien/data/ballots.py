@@ -1,0 +1,80 @@
+"""People's votes from files: FER+'s ``fer2013new.csv`` by row, ``votes.csv`` by file name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.atomic import read_csv
+from mien.data.dataset import NO_VOTES
+from mien.data.listing import Listing, no_votes
+from mien.emotions import BALLOT, VOTE_COLUMNS
+
+
+def merge_votes(listing: Listing, path: Path) -> Listing:
+    """The listing with the votes of one file.
+
+    A file with the column ``file`` (and ``votes_neutral`` … ``votes_NF``) is matched by path below
+    the source, with or without the same suffix. FER+'s file has no names that image folders keep,
+    so it is matched by row number, onto a pixel CSV of as many rows alone.
+
+    Raises:
+        ValueError: the columns are neither, the row counts differ, or no row matches.
+        FileNotFoundError: no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such votes file; give --votes a CSV")
+    lines = [{k.strip(): v for k, v in line.items() if k} for line in read_csv(path)]
+    columns = set(lines[0]) if lines else set()
+    if {"file", *VOTE_COLUMNS} <= columns:
+        votes = _by_name(listing, lines)
+        if (votes[:, 0] < 0).all():
+            example = lines[0]["file"]
+            raise ValueError(
+                f"{path}: none of its files is in {listing.root}; it names {example!r}, "
+                f"the source has {listing.id[0]!r}"
+            )
+    elif {"Image name", *BALLOT} <= columns:
+        votes = _by_row(listing, lines, path)
+    else:
+        raise ValueError(
+            f"{path}: neither votes.csv (file, {', '.join(VOTE_COLUMNS)}) nor FER+'s "
+            f"fer2013new.csv (Image name, {', '.join(BALLOT)})"
+        )
+    return replace(listing, votes=votes, vote_file=path.name)
+
+
+def _by_name(listing: Listing, lines: list[dict[str, str]]) -> NDArray[np.int64]:
+    row_of = {str(PurePosixPath(name).with_suffix("")): i for i, name in enumerate(listing.id)}
+    row_of |= {name: i for i, name in enumerate(listing.id)}
+    votes = no_votes(len(listing))
+    for line in lines:
+        name = line["file"].replace("\\", "/")
+        row = row_of.get(name, row_of.get(str(PurePosixPath(name or ".").with_suffix(""))))
+        if row is not None:
+            votes[row] = _counts([line[column] for column in VOTE_COLUMNS])
+    return votes
+
+
+def _by_row(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArray[np.int64]:
+    if listing.start is None:
+        raise ValueError(
+            f"{path}: FER+ counts the rows of fer2013.csv, so it cannot be matched to a folder; "
+            "prepare fer2013.csv itself, or give a votes.csv with a column file"
+        )
+    if len(lines) != len(listing):
+        raise ValueError(
+            f"{path}: {len(lines)} rows, but {listing.root.name} has {len(listing)}; "
+            "FER+ goes with the complete fer2013.csv or icml_face_data.csv"
+        )
+    return np.array([_counts([line[option] for option in BALLOT]) for line in lines], np.int64)
+
+
+def _counts(cells: list[str]) -> NDArray[np.int64]:
+    if not (cells[0] or "").strip():
+        return np.full(len(cells), NO_VOTES)
+    counts = np.array([int(float(cell)) for cell in cells], np.int64)
+    return counts if counts.sum() > 0 else np.full(len(cells), NO_VOTES)

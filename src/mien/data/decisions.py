@@ -1,0 +1,58 @@
+"""What people decided about single pictures: ``decisions.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mien.data.atomic import read_csv, write_csv
+from mien.emotions import EMOTIONS, Emotion, parse
+
+KEEP, DROP, RELABEL = "keep", "drop", "relabel"
+FILE = "decisions.csv"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Keep a picture whatever the stages say, drop it, or give it another label."""
+
+    action: str
+    emotion: Emotion | None = None
+
+    @classmethod
+    def parse(cls, action: str, emotion: str = "") -> Decision:
+        """A checked decision.
+
+        Raises:
+            ValueError: unknown action, or a relabel without one of the seven emotions.
+        """
+        if action not in (KEEP, DROP, RELABEL):
+            raise ValueError(f"{action!r} is no decision; choose {KEEP}, {DROP} or {RELABEL}")
+        named = parse(emotion) if action == RELABEL else None
+        if action == RELABEL and named is None:
+            raise ValueError(f"{emotion!r} is no emotion to relabel to; use {', '.join(EMOTIONS)}")
+        return cls(action, named)
+
+
+def read_decisions(path: Path) -> dict[str, Decision]:
+    """Decisions by picture id; none where the file is missing.
+
+    Raises:
+        ValueError: a line that is no decision, with its number.
+    """
+    decisions: dict[str, Decision] = {}
+    for number, line in enumerate(read_csv(path), start=2):
+        try:
+            decisions[line["id"]] = Decision.parse(line["action"], line.get("emotion") or "")
+        except KeyError as error:
+            raise ValueError(f"{path}: no column {error}; it needs id, action, emotion") from None
+        except ValueError as error:
+            raise ValueError(f"{path}: line {number}: {error}") from None
+    return decisions
+
+
+def write_decisions(path: Path, decisions: Mapping[str, Decision]) -> None:
+    """Write them sorted by id."""
+    rows = ((i, d.action, d.emotion or "") for i, d in sorted(decisions.items()))
+    write_csv(path, ("id", "action", "emotion"), rows)

@@ -1,0 +1,108 @@
+"""Copies of one picture: exact by pixel hash, near by search and aligned correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.correlate import best_correlation
+from mien.data.neighbours import Rows, describe, search
+
+LIKENESS = 0.65
+"""Dot product of descriptors from which a pair is worth aligning."""
+CORRELATION = 0.92
+"""Aligned correlation from which two pictures are copies; by eye, 39 of 40 pairs of FER-2013
+between 0.90 and 0.93 show one photo, and about 10 in 40 below that do not."""
+BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Verified pairs of copies, ``pairs`` (P, 2) rows with the smaller first, sorted.
+
+    ``correlation`` (P,) 1.0 for identical pixels; ``mirrored`` (P,) where the left-right mirror
+    image is the copy.
+    """
+
+    pairs: NDArray[np.int64]
+    correlation: NDArray[np.float64]
+    mirrored: NDArray[np.bool_]
+
+
+def exact_copies(sha256: NDArray[np.str_], usable: NDArray[np.bool_]) -> Copies:
+    """Pairs that join every usable picture to the first with the same pixels."""
+    first: dict[str, int] = {}
+    pairs = [
+        (first[digest], row)
+        for row, digest in enumerate(sha256.tolist())
+        if usable[row] and first.setdefault(digest, row) != row
+    ]
+    table = np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    return Copies(table, np.ones(len(table)), np.zeros(len(table), np.bool_))
+
+
+def near_copies(
+    rows: Rows, candidates: NDArray[np.int64], *, correlation: float = CORRELATION
+) -> Copies:
+    """Pairs that show one picture up to encoding, brightness, mirroring and ± 3 pixels of shift.
+
+    Descriptors that ignore shifts propose, the aligned correlation of the pixels decides.
+
+    Args:
+        rows: fetches (n, H, W) pictures.
+        candidates: (M,) rows to compare, one of each set of identical pictures.
+        correlation: least best correlation over the shifts.
+    """
+    if len(candidates) < 2:
+        return Copies(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, np.bool_))
+    plain, mirrored = describe(lambda index: rows(candidates[index]), len(candidates))
+    found = []
+    for flip, queries in ((False, plain), (True, mirrored)):
+        query, neighbour = search(plain, queries, above=LIKENESS)
+        pairs = np.unique(np.sort(np.stack([query, neighbour], 1), axis=1), axis=0)
+        score = np.concatenate(
+            [np.zeros(0)]
+            + [
+                _align(rows, candidates[pairs[i : i + BATCH]], flip)
+                for i in range(0, len(pairs), BATCH)
+            ]
+        )
+        kept = score >= correlation
+        found.append((candidates[pairs[kept]], score[kept], np.full(kept.sum(), flip)))
+    pairs, score, flipped = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((-score, pairs[:, 1], pairs[:, 0]))
+    pairs, score, flipped = pairs[order], score[order], flipped[order]
+    # A symmetric face is found both ways: keep the better one.
+    new = np.ones(len(pairs), np.bool_)
+    new[1:] = (pairs[1:] != pairs[:-1]).any(1)
+    return Copies(pairs[new], np.round(score[new], 4), flipped[new])
+
+
+def _align(rows: Rows, pairs: NDArray[np.int64], flip: bool) -> NDArray[np.float64]:
+    a, b = rows(pairs[:, 0]), rows(pairs[:, 1])
+    return best_correlation(a, b[:, :, ::-1] if flip else b)
+
+
+def find_copies(
+    rows: Rows,
+    sha256: NDArray[np.str_],
+    usable: NDArray[np.bool_],
+    *,
+    correlation: float = CORRELATION,
+) -> Copies:
+    """Exact and near copies among the usable pictures; ``correlation`` above 1 skips the near."""
+    exact = exact_copies(sha256, usable)
+    if correlation > 1:
+        return exact
+    repeated = np.zeros(len(sha256), np.bool_)
+    repeated[exact.pairs[:, 1]] = True
+    near = near_copies(rows, np.flatnonzero(usable & ~repeated), correlation=correlation)
+    pairs = np.concatenate([exact.pairs, near.pairs])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return Copies(
+        pairs[order],
+        np.concatenate([exact.correlation, near.correlation])[order],
+        np.concatenate([exact.mirrored, near.mirrored])[order],
+    )

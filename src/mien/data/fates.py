@@ -1,0 +1,145 @@
+"""What becomes of every picture: the label it ends with, and why it is left out if it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.check import BLANK, CONSTANT
+from mien.data.conflicts import UNRESOLVED, judge_groups
+from mien.data.decisions import DROP, Decision
+from mien.data.duplicates import Copies
+from mien.data.faces import Verdict
+from mien.data.groups import SPLIT_NAMES, group_copies, keep_hardest_split
+from mien.data.listing import NO_LABEL
+
+MAPPED_OUT, BY_HAND, NOT_FACE = "mapped-out", "dropped-by-hand", "not-a-face"
+DUPLICATE, CONFLICT, BRIDGE = "duplicate", "conflicting-labels", "bridges-splits"
+
+
+@dataclass
+class Fates:
+    """The state of N pictures while stage after stage looks at them.
+
+    ``reason`` (N,) "" while a picture stays; ``score`` (N,) of the reason, 0 to 1; ``detail`` in
+    words; ``emotion`` (N,) the label; ``group`` (N,) of copies, -1 none; ``protected`` a person
+    said keep or gave the label; ``conflicting`` its group has several labels.
+    """
+
+    ids: Sequence[str]
+    emotion: NDArray[np.int64]
+    reason: list[str]
+    score: NDArray[np.float64]
+    detail: list[str]
+    group: NDArray[np.int64]
+    protected: NDArray[np.bool_]
+    relabelled: NDArray[np.bool_]
+    conflicting: NDArray[np.bool_]
+
+    @classmethod
+    def begin(cls, ids: Sequence[str], emotion: NDArray[np.int64]) -> Fates:
+        """Every picture stays, with the label of the source."""
+        n = len(ids)
+        false = np.zeros(n, np.bool_)
+        return cls(
+            ids, emotion.copy(), [""] * n, np.ones(n), [""] * n, np.full(n, -1), false.copy(),
+            false.copy(), false.copy(),
+        )  # fmt: skip
+
+    @property
+    def stays(self) -> NDArray[np.bool_]:
+        """(N,) pictures not left out so far."""
+        return np.array([r == "" for r in self.reason], np.bool_)
+
+    def exclude(self, row: int, reason: str, detail: str = "", score: float = 1.0) -> None:
+        """Leave a picture out, unless it already is."""
+        if not self.reason[row]:
+            self.reason[row], self.detail[row], self.score[row] = reason, detail, score
+
+
+def apply_decisions(fates: Fates, decisions: Mapping[str, Decision]) -> int:
+    """Drop, relabel and protect what people decided on; returns how many name no picture."""
+    row_of = {name: row for row, name in enumerate(fates.ids)}
+    unknown = 0
+    for name, decision in decisions.items():
+        row = row_of.get(name)
+        if row is None:
+            unknown += 1
+            continue
+        if decision.action == DROP:
+            fates.exclude(row, BY_HAND)
+            continue
+        fates.protected[row] = True
+        if decision.emotion is not None:
+            fates.emotion[row] = decision.emotion.index
+            fates.relabelled[row] = True
+    return unknown
+
+
+def apply_checks(fates: Fates, reason: NDArray[np.str_], detail: NDArray[np.str_]) -> None:
+    """Leave out what the source maps to drop and what is unreadable, odd-sized or flat."""
+    for row in range(len(fates.ids)):
+        if fates.emotion[row] == NO_LABEL:
+            fates.exclude(row, MAPPED_OUT)
+        if reason[row] and not (fates.protected[row] and reason[row] in (BLANK, CONSTANT)):
+            fates.exclude(row, str(reason[row]), str(detail[row]))
+
+
+def apply_faces(fates: Fates, rows: NDArray[np.int64], verdict: Verdict, drop: float) -> None:
+    """Leave out what is surely no face."""
+    for row, score, why in zip(rows.tolist(), verdict.score, verdict.reason, strict=True):
+        if score >= drop and not fates.protected[row]:
+            fates.exclude(row, NOT_FACE, str(why), float(score))
+
+
+def apply_groups(
+    fates: Fates,
+    copies: Copies,
+    *,
+    votes: NDArray[np.int64],
+    readable: NDArray[np.bool_],
+    pinned: NDArray[np.int64],
+    hint: NDArray[np.int64] | None,
+    keep_all: bool,
+) -> None:
+    """Form groups, settle their labels and leave out what is not kept of them.
+
+    Args:
+        fates: changed in place.
+        copies: verified pairs.
+        votes: (N, 10) counts.
+        readable: (N,) pictures whose pixels can be compared; those left out link others too.
+        pinned: (N,) split of an earlier run, -1 without.
+        hint: (N,) the source's own split where that is kept, else None.
+        keep_all: keep all copies with the settled label.
+    """
+    group, bridges = group_copies(copies.pairs, readable, pinned)
+    fates.group[:] = group
+    for row in np.flatnonzero(bridges).tolist():
+        fates.exclude(row, BRIDGE, "has copies in several splits")
+    if hint is not None:
+        keep = keep_hardest_split(np.where(fates.stays, group, -1), hint)
+        for row in np.flatnonzero(fates.stays & (group >= 0) & ~keep).tolist():
+            fates.exclude(row, DUPLICATE, "has a copy in a later split")
+    alive = np.where(fates.stays, group, -1)
+    verdicts = judge_groups(
+        alive, fates.emotion, votes, decided=fates.relabelled, placed=pinned >= 0
+    )
+    fates.conflicting[:] = verdicts.conflicting
+    keeper_of = {int(group[row]): row for row in np.flatnonzero(verdicts.keeper).tolist()}
+    for row in np.flatnonzero(alive >= 0).tolist():
+        if verdicts.keeper[row] or fates.protected[row]:
+            continue
+        settled = int(verdicts.label[row])
+        if settled == UNRESOLVED:
+            fates.exclude(row, CONFLICT, "its copies have other labels and no votes decide")
+        elif fates.emotion[row] != settled or not keep_all:
+            fates.exclude(row, DUPLICATE, f"copy of {fates.ids[keeper_of[int(group[row])]]}")
+
+
+def split_index(names: Sequence[str]) -> NDArray[np.int64]:
+    """Index into ``SPLIT_NAMES`` of each name, -1 for ""."""
+    return np.array([SPLIT_NAMES.index(n) if n else -1 for n in names], np.int64)

@@ -1,0 +1,73 @@
+"""Writes the pictures of a prepared folder, and takes away those that no longer belong."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mien.data.atomic import write_bytes
+from mien.data.groups import SPLIT_NAMES
+from mien.data.neighbours import Rows
+from mien.data.reading import Progress, quiet
+from mien.emotions import EMOTIONS
+
+CHUNK = 1024
+OURS = re.compile(rf"({'|'.join(EMOTIONS)})_\d+\.png")
+
+
+def check_output(out: Path, source: Path) -> None:
+    """Raise ValueError where writing to ``out`` could touch the source or somebody's files."""
+    here, there = out.resolve(), source.resolve()
+    if here == there or there in here.parents or here in there.parents:
+        raise ValueError(f"{out}: overlaps the source {source}, which is only read; choose another")
+    ours = any((out / name).exists() for name in (".cache", "prepare.json"))
+    if out.is_dir() and any(out.iterdir()) and not ours:
+        raise ValueError(f"{out}: not empty and not made by prepare; choose an empty folder")
+
+
+def encode(image: NDArray[np.uint8]) -> bytes:
+    """A grey crop as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def write_pictures(
+    out: Path,
+    rows: Rows,
+    index: NDArray[np.int64],
+    paths: Sequence[str],
+    progress: Progress = quiet,
+) -> None:
+    """Bring ``OUT/{train,valid,test}/<emotion>/`` to exactly these pictures.
+
+    Files that hold the right bytes already are left alone; stale ones of ours are removed.
+
+    Args:
+        out: the prepared folder.
+        rows: fetches (n, 48, 48) crops.
+        index: rows to write.
+        paths: where each belongs below ``out``.
+        progress: told how far it is.
+    """
+    for parent in sorted({str(Path(path).parent) for path in paths}):
+        (out / parent).mkdir(parents=True, exist_ok=True)
+    for first in range(0, len(index), CHUNK):
+        part = index[first : first + CHUNK]
+        for path, image in zip(paths[first : first + CHUNK], rows(part), strict=True):
+            write_bytes(out / path, encode(image))
+        progress("write", first + len(part), len(index))
+    wanted = set(paths)
+    for split in SPLIT_NAMES:
+        for folder in sorted((out / split).glob("*")):
+            for file in sorted(folder.glob("*.png")):
+                if OURS.fullmatch(file.name) and file.relative_to(out).as_posix() not in wanted:
+                    file.unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()

@@ -1,0 +1,211 @@
+"""``mien data prepare``: every stage in turn, from a source to a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data import fates as fate
+from mien.data.atomic import sweep
+from mien.data.cache import Arrays, Cache, key_of
+from mien.data.decisions import FILE, Decision, read_decisions
+from mien.data.duplicates import Copies, find_copies
+from mien.data.faces import Judge, Verdict
+from mien.data.fates import Fates, split_index
+from mien.data.groups import NOWHERE, SPLIT_NAMES
+from mien.data.layout import check_output
+from mien.data.listing import USAGES, Listing
+from mien.data.manifest import Placed, read_placed
+from mien.data.mislabelled import label_issues, match
+from mien.data.options import ALL, KEEP_SPLIT, OFFICIAL, Options
+from mien.data.outputs import Flags, Result, write_outputs
+from mien.data.reading import Crops, Progress, quiet, read_crops
+from mien.data.report import write_report
+from mien.data.sources import list_source
+from mien.data.split import parse_ratio, place_groups
+from mien.data.suspects import find_suspects
+from mien.measure.predictions import Predictions
+
+CACHE = ".cache"
+
+
+def prepare(
+    source: Path | str,
+    out: Path | str,
+    options: Options | None = None,
+    *,
+    votes: Path | None = None,
+    judge: Judge | None = None,
+    predictions: Predictions | None = None,
+    decisions: Mapping[str, Decision] | None = None,
+    progress: Progress = quiet,
+) -> Result:
+    """Turn a source into a clean, split and documented data set; the source is only read.
+
+    Running it again gives the same bytes; a killed run continues. ``OUT/decisions.csv`` and the
+    placement in ``OUT/manifest.csv`` of an earlier run are taken into account.
+
+    Args:
+        source: image folders, or a CSV of pixels, as ``list_source`` understands them.
+        out: an empty folder, or one that an earlier run made.
+        options: how.
+        votes: a file of votes; None looks beside the pictures.
+        judge: models that help to find what is no face.
+        predictions: scores by which wrong labels are found, of a model that did not see the
+            pictures; ids as in the source.
+        decisions: what people decided; None reads ``OUT/decisions.csv``.
+        progress: told how far each stage is.
+
+    Raises:
+        ValueError, FileNotFoundError: something the user can mend; the message says how.
+    """
+    source, out, options = Path(source), Path(out), options or Options()
+    options.check()
+    check_output(out, source)
+    listing = list_source(source, mapping=options.mapping, votes=votes)
+    hint = _hints(listing, options)
+    if decisions is None:
+        decisions = read_decisions(out / FILE)
+    placed = {} if options.fresh or hint is not None else read_placed(out)
+    (out / CACHE).mkdir(parents=True, exist_ok=True)
+    sweep(out)
+    cache = Cache(out / CACHE)
+
+    crops = read_crops(listing, cache, progress)
+    state = Fates.begin(listing.id, listing.emotion)
+    astray = fate.apply_decisions(state, decisions)
+    fate.apply_checks(state, crops.reason, crops.detail)
+    readable = crops.reason == ""
+    copies = _copies(crops, readable, options, cache, progress)
+    judged = np.flatnonzero(readable)
+    verdict = find_suspects(
+        crops, judged, listing.votes[judged], cache, judge=judge, progress=progress
+    )
+    fate.apply_faces(state, judged, verdict, options.drop)
+    fate.apply_groups(
+        state,
+        copies,
+        votes=listing.votes,
+        readable=readable,
+        pinned=split_index([placed[i].split if i in placed else "" for i in listing.id]),
+        hint=hint,
+        keep_all=options.copies == ALL,
+    )
+    split = _place(state, crops, placed, hint, options)
+    result = Result(
+        listing=listing,
+        crops=crops,
+        fates=state,
+        split=split,
+        copies=copies,
+        flags=_flags(state, split, judged, verdict, predictions, options),
+        options=options,
+        placed=placed,
+        decisions=decisions,
+        notes={
+            "decisions_astray": astray,
+            "models": "" if judge is None else judge.key,
+            "predictions": "" if predictions is None else predictions.system or "unnamed",
+        },
+    )
+    write_outputs(out, result, progress)
+    write_report(out)
+    return result
+
+
+def _hints(listing: Listing, options: Options) -> NDArray[np.int64] | None:
+    """Split of each picture where the source decides, -1 where it does not say."""
+    if options.split == OFFICIAL:
+        names = [USAGES.get(u.lower(), "") for u in listing.usage]
+        remedy = "names do not begin with Training_, PublicTest_ or PrivateTest_"
+    elif options.split == KEEP_SPLIT:
+        names = list(listing.split)
+        remedy = "lie in no folder train, valid or test"
+    else:
+        return None
+    lost = [i for i, name in zip(listing.id, names, strict=True) if not name]
+    if lost:
+        raise ValueError(
+            f"--split {options.split}: {len(lost)} pictures {remedy}, such as {lost[0]}; "
+            "use --split 8:1:1"
+        )
+    return split_index(names)
+
+
+def _copies(
+    crops: Crops,
+    readable: NDArray[np.bool_],
+    options: Options,
+    cache: Cache,
+    progress: Progress,
+) -> Copies:
+    def search() -> Arrays:
+        found = find_copies(crops.rows, crops.sha256, readable, correlation=options.correlation)
+        return {name: getattr(found, name) for name in ("pairs", "correlation", "mirrored")}
+
+    progress("copies", 0, 1)
+    arrays = cache.arrays("copies", key_of(1, crops.key, options.correlation), search)
+    progress("copies", 1, 1)
+    return Copies(**arrays)
+
+
+def _place(
+    state: Fates,
+    crops: Crops,
+    placed: Mapping[str, Placed],
+    hint: NDArray[np.int64] | None,
+    options: Options,
+) -> NDArray[np.int64]:
+    """Split of each picture that stays, -1 of the others."""
+    stays = state.stays
+    if hint is not None:
+        return np.where(stays, hint, NOWHERE)
+    rows = np.flatnonzero(stays)
+    # A picture that a person kept though it is blank belongs to no group of copies.
+    sets = np.where(state.group[rows] >= 0, state.group[rows], rows)
+    _, first, number, size = np.unique(
+        sets, return_index=True, return_inverse=True, return_counts=True
+    )
+    pinned = np.full(len(first), NOWHERE)
+    for row, group in zip(rows.tolist(), number.tolist(), strict=True):
+        if state.ids[row] in placed:
+            pinned[group] = SPLIT_NAMES.index(placed[state.ids[row]].split)
+    place = place_groups(
+        state.emotion[rows[first]],
+        size,
+        crops.sha256[rows[first]].tolist(),
+        pinned,
+        ratio=parse_ratio(options.split),
+        seed=options.seed,
+    )
+    split = np.full(len(stays), NOWHERE)
+    split[rows] = place[number]
+    return split
+
+
+def _flags(
+    state: Fates,
+    split: NDArray[np.int64],
+    judged: NDArray[np.int64],
+    verdict: Verdict,
+    predictions: Predictions | None,
+    options: Options,
+) -> Flags:
+    """What a person should look at among the pictures that stay."""
+    stays = state.stays
+    flags = Flags()
+    for row, score, why in zip(judged.tolist(), verdict.score, verdict.reason, strict=True):
+        if stays[row] and score >= options.flag:
+            flags.add(row, fate.NOT_FACE, float(score), str(why))
+    if predictions is not None:
+        rows, scores = match(predictions, state.ids)
+        # A model never speaks about the labels of the test set.
+        kept = stays[rows] & (split[rows] != SPLIT_NAMES.index("test"))
+        rows, scores = rows[kept], scores[kept]
+        wrong, doubt = label_issues(state.emotion[rows], scores, method=options.label_filter)
+        for at in np.flatnonzero(wrong).tolist():
+            flags.add_label(int(rows[at]), float(doubt[at]), int(scores[at].argmax()))
+    return flags
