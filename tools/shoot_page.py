@@ -55,11 +55,11 @@ def main() -> None:
                 )
                 page = context.new_page()
                 page.goto(url)
-                page.wait_for_function("document.querySelector('#promise').textContent.length > 9")
+                page.wait_for_selector('#promise:has-text(".")')
                 if name in ("page-desktop-light", "page-phone-dark"):
                     page.screenshot(path=given.out / f"{name.rpartition('-')[0]}-empty.png")
                 read(page, pictures)
-                page.screenshot(path=given.out / f"{name}.png", full_page=size == PHONE)
+                page.screenshot(path=given.out / f"{name}.png")
                 context.close()
             browser.close()
     finally:
@@ -71,7 +71,7 @@ def read(page: Page, pictures: list[Path]) -> None:
     """Upload pictures and wait until all are read and drawn."""
     page.set_input_files("#file", [str(path) for path in pictures])
     page.wait_for_selector(".box[aria-pressed=true]")
-    page.wait_for_function(f"document.querySelectorAll('#table tbody tr').length >= {len(pictures)}")
+    page.locator("#table tbody tr").nth(len(pictures) - 1).wait_for()
     page.wait_for_timeout(600)  # bars grow
 
 

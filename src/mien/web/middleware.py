@@ -6,7 +6,10 @@ import time
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mien.web.problems import answer
 
 LOG = logging.getLogger("mien.web")
 
@@ -19,7 +22,10 @@ _HEADERS = {
 
 
 class Requests:
-    """ASGI middleware: X-Request-ID in and out, and an access line without any file name."""
+    """ASGI middleware: X-Request-ID in and out, an access line without any file name.
+
+    What no handler foresaw is logged with its traceback and answered with a plain 500.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -32,12 +38,12 @@ class Requests:
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         scope["request_id"] = request_id
-        begin, status = time.perf_counter(), 500
+        begin, status, started = time.perf_counter(), 500, False
 
         async def tell(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 for name, value in _HEADERS.items():
@@ -46,6 +52,12 @@ class Requests:
 
         try:
             await self.app(scope, receive, tell)
+        except Exception:
+            if started:
+                raise
+            LOG.exception("%s failed", request_id)
+            failed = answer(Request(scope), 500, "something went wrong here; ask by the request id")
+            await failed(scope, receive, tell)
         finally:
             took = (time.perf_counter() - begin) * 1000
             LOG.info(

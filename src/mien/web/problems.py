@@ -55,7 +55,7 @@ def answer(
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of an app with problem details."""
+    """Answer the errors of an app with problem details; ``middleware`` answers the unforeseen."""
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> JSONResponse:
@@ -74,11 +74,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def _gone(request: Request, error: ClientDisconnect) -> JSONResponse:
         return answer(request, 400, "the connection was closed before the body had arrived")
-
-    @app.exception_handler(Exception)
-    async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
-        # Starlette logs the traceback; the client gets the request id to ask about
-        return answer(request, 500, "something went wrong here; the log has it by the request id")
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
