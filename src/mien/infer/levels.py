@@ -2,8 +2,8 @@
 
 import math
 
-SEARCH_SIDE = 1920
-"""Longest side, in pixels, at which a picture is searched."""
+SEARCH_SIDE = 1600
+"""Longest side, in pixels, at which a picture is searched; 1920 costs 1.4 times as much."""
 BASE_SIDE = 128
 """Longest side of the first pass, which must see faces as large as the picture itself.
 
@@ -23,7 +23,7 @@ def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[f
 
     The first pass sees the whole picture at ``BASE_SIDE``; the last one shows faces of
     ``min_face`` pixels at ``SURE_SIZE``. Pictures above ``SEARCH_SIDE`` count as reduced to it,
-    and faces of less than 40 pixels of the reduced picture (1/48 of its long side) are searched
+    and faces of less than 40 pixels of the reduced picture (1/40 of its long side) are searched
     for only where ``min_face`` itself is below 40.
 
     Raises:
