@@ -30,8 +30,8 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
 
     Applies the EXIF orientation, lays transparency on white, scales 16-bit and floating-point
     grey to 8 bits, converts CMYK and palettes, and takes the first frame of an animation.
-    JPEGs are decoded in full: decoding 12 megapixels at half size saves a fifth of the time, and
-    small faces would lose pixels that their crops need.
+    JPEGs are decoded in full: decoding at half size (draft mode) still has to read every code
+    word, and small faces would lose pixels that their crops need.
 
     Args:
         source: path, encoded bytes, Pillow image, or an array: (H, W) or (H, W, 1) grey,

@@ -50,8 +50,8 @@ class BlazeFace:
 
     The network is fully convolutional, so each scale is one run over the whole picture, without
     the seams and the double work of overlapping tiles. Where nothing is found, the picture is
-    framed in black and looked at once more: a face that fills it then has room around it (of
-    FER-2013's crops 95 % are found so, with grey or repeated edges 80 % to 88 %).
+    framed in black and looked at once more: a face that fills it then has room around it (black
+    works better than grey or a repeated edge).
 
     Args:
         path: ONNX file as ``tools/convert_blazeface.py`` writes it; None for the bundled one.

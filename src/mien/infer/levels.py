@@ -7,8 +7,7 @@ SEARCH_SIDE = 1600
 BASE_SIDE = 128
 """Longest side of the first pass, which must see faces as large as the picture itself.
 
-The network was trained at 192 pixels, but knows faces above 110 pixels less and less: of one that
-fills the picture it says 0.7 to 0.8 at 96 or 128 pixels and 0.3 to 0.5 at 192.
+The network was trained at 192 pixels, but is less and less sure of faces above 110 pixels.
 """
 SURE_SIZE = 24
 """Faces of this many pixels are found surely, on any ground (``benchmarks/detect.py``)."""
