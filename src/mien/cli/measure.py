@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +11,6 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from mien.data.dataset import Dataset
-    from mien.measure.predictions import Predictions
     from mien.measure.tables import Table
 
 Out = Annotated[Path | None, typer.Option(help="Folder to write to.")]
@@ -53,23 +52,32 @@ def evaluate(
 
     console = Console()
     if predictions:
+        from mien.cli.truth import truth
         from mien.measure.readers import join, read
 
-        scores, truth = read(predictions), _truth(Path(what[0]), split)
-        table = join(scores, truth)
-        if len(table) < len(truth):
-            console.print(f"{predictions} scores {len(table):,} of {len(truth):,} pictures")
+        scores, known = read(predictions), truth(Path(what[0]), split)
+        table, card = join(scores, known), None
+        if len(table) < len(known):
+            console.print(
+                f"{predictions} scores {len(table):,} of {len(known):,} pictures", soft_wrap=True
+            )
         folder = out or Path(f"{predictions.stem}.evaluation")
     else:
-        table = _classify(what[0], Path(what[1]), split)
-        folder = out or _folder_of(what[0])
+        from mien.cli.truth import classify
+
+        table, card = classify(what[0], Path(what[1]), split)
+        folder = out or _folder_of(what[0], split)
     result = measure(table, draws=draws, seed=seed)
+    if card:
+        result["card"] = card
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / "predictions.npz")
     _write_json(folder / "metrics.json", result)
     for each in all_tables(result):
         _show(console, each)
-    console.print(f"wrote {folder / 'predictions.npz'} and {folder / 'metrics.json'}")
+    console.print(
+        f"wrote {folder / 'predictions.npz'} and {folder / 'metrics.json'}", soft_wrap=True
+    )
 
 
 def compare(
@@ -96,67 +104,127 @@ def compare(
 
     pair = [read(path) for path in (first, second)]
     if data is not None:
-        truth = _truth(data, split)
-        pair = [join(table, truth) for table in pair]
+        from mien.cli.truth import truth
+
+        known = truth(data, split)
+        pair = [join(table, known) for table in pair]
     found = judge(pair[0], pair[1], head=head, draws=draws)
     console = Console()
     _show(console, comparison(found))
     if out:
         _write_json(out, found)
-        console.print(f"wrote {out}")
+        console.print(f"wrote {out}", soft_wrap=True)
 
 
-def _truth(data: Path, split: str) -> Predictions:
-    """Labels, votes, groups and leaks, from a data folder or from a table that carries them."""
-    if data.suffix in {".npz", ".csv"} or (data / "predictions.npz").exists():
-        from mien.measure.readers import read
+def ensemble(
+    members: Annotated[
+        list[Path], typer.Argument(help="Two or more runs or predictions files of one split.")
+    ],
+    data: Data = None,
+    split: Split = "valid",
+    method: Annotated[
+        str, typer.Option(help="equal weights, fitted weights or greedy selection.")
+    ] = "greedy selection",
+    out: Annotated[Path, typer.Option(help="JSON file to write.")] = Path("ensemble.json"),
+    draws: Draws = 1000,
+) -> None:
+    """Choose members and weights, and compare the ways to do so on folds they did not see.
 
-        return read(data)
-    import numpy as np
+    Give predictions on pictures that trained no member and that nothing else is judged on.
+    Writes the chosen members with their weights, which `mien export` joins into one graph.
 
-    from mien.data.dataset import load_folder
-    from mien.emotions import EMOTIONS
+    Example: mien ensemble runs/face runs/vgg19 runs/resnet50 --out ensemble.json
+    """
+    from mien.measure.contest import honest
+    from mien.measure.ensemble import choose, stack
+    from mien.measure.readers import join, read
+    from mien.measure.tables import contest
 
-    dataset = load_folder(data)
-    n = len(dataset.of(split))
-    return _table(dataset, split, np.full((n, len(EMOTIONS)), 1 / len(EMOTIONS)), None, "truth")
+    tables = [read(path) for path in members]
+    if data is not None:
+        from mien.cli.truth import truth
 
-
-def _classify(source: str, data: Path, split: str) -> Predictions:
-    import mien
-    from mien.data.dataset import load_folder
-
-    dataset = load_folder(data)
-    model = mien.load(source)
-    scores = model.classify(dataset.of(split).images)
-    return _table(dataset, split, scores.label, scores.ballot, Path(source).name)
-
-
-def _table(dataset: Dataset, split: str, label: Any, ballot: Any, system: str) -> Predictions:
-    """A prediction table of one split; leaked is what has an identical picture in train."""
-    import numpy as np
-
-    from mien.measure.predictions import Predictions
-
-    part = dataset.of(split)
-    training = dataset.group[dataset.split == "train"]
-    return Predictions(
-        id=part.id,
-        y=part.emotion,
-        label=np.asarray(label, np.float64),
-        ballot=None if ballot is None else np.asarray(ballot, np.float64),
-        counts=part.votes if part.has_votes.any() else None,
-        group=part.group,
-        leaked=np.isin(part.group, training) if len(training) and split != "train" else None,
-        system=system,
-        split=split,
-    ).check()
+        known = truth(data, split)
+        tables = [join(each, known) for each in tables]
+    tables = [replace(each, system=str(path)) for each, path in zip(tables, members, strict=True)]
+    stacked = stack(tables)
+    weights = choose(stacked, method)
+    compared = honest(stacked, draws=draws)
+    console = Console()
+    _show(console, contest(compared, n=len(tables[0])))
+    for path, weight in weights.items():
+        console.print(f"{weight:6.3f}  {path}", soft_wrap=True)
+    _write_json(out, {"method": method, "members": weights, "comparison": compared})
+    console.print(f"wrote {out}", soft_wrap=True)
 
 
-def _folder_of(source: str) -> Path:
-    """Beside the weights where the source is a folder, else one of its name here."""
+def report(
+    run: Annotated[Path, typer.Argument(help="What `mien evaluate` wrote, or any .npz or .csv.")],
+    others: Annotated[
+        list[Path] | None, typer.Argument(help="Systems to compare it with, in the same forms.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data folder: pictures, and labels for a .csv.")
+    ] = None,
+    split: Split = "test",
+    faces: Annotated[
+        bool, typer.Option(help="Show the pictures of the worst mistakes; needs --data.")
+    ] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="The .html to write, and the .md beside it.")
+    ] = None,
+    draws: Draws = 1000,
+) -> None:
+    """Write one self-contained page, and its Markdown, that says how good a system is.
+
+    Example: mien report runs/face runs/vgg19 other.csv --data data/fer2013
+
+    Example: mien report runs/face --no-faces --out docs/report.html
+    """
+    from mien.measure.evaluate import evaluate as measure
+    from mien.measure.readers import join, read
+    from mien.measure.report import build
+
+    tables = [read(path) for path in (run, *(others or []))]
+    if data is not None and any(not each.known.any() for each in tables):
+        from mien.cli.truth import truth
+
+        known = truth(data, split)
+        tables = [each if each.known.any() else join(each, known) for each in tables]
+    table = tables[0]
+    stored = _stored_metrics(run)
+    result = stored or measure(table, draws=draws)
+    pictures = None
+    if faces and data is not None:
+        from mien.cli.truth import pictures_of
+
+        pictures = pictures_of(table, data)
+    made = build(table, result, others=tables[1:], card=result.get("card"), pictures=pictures)
+    page = out or (run if run.is_dir() else run.parent) / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(made.html, encoding="utf-8")
+    page.with_suffix(".md").write_text(made.markdown, encoding="utf-8")
+    Console().print(f"wrote {page} and {page.with_suffix('.md')}", soft_wrap=True)
+
+
+def _stored_metrics(run: Path) -> dict[str, Any] | None:
+    """The metrics.json beside a table, unless the table is newer."""
+    folder = run if run.is_dir() else run.parent
+    table = folder / "predictions.npz"
+    metrics = folder / "metrics.json"
+    if run not in {folder, table} or not metrics.exists():
+        return None
+    if metrics.stat().st_mtime < table.stat().st_mtime:
+        return None
+    found: dict[str, Any] = json.loads(metrics.read_text(encoding="utf-8"))
+    return found
+
+
+def _folder_of(source: str, split: str) -> Path:
+    """The run's own folder; a folder named after a bundle, here; below it for other splits."""
     path = Path(source)
-    return path if path.is_dir() else Path(f"{path.name}.evaluation")
+    folder = path if (path / "bundle").is_dir() else Path(f"{path.resolve().name}.evaluation")
+    return folder if split == "test" else folder / split
 
 
 def _write_json(path: Path, value: Any) -> None:

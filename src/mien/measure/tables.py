@@ -23,8 +23,8 @@ LABEL_ROWS = (
     ("balanced_accuracy", "Balanced accuracy", True),
     ("macro_f1", "Macro F1", True),
     ("top2", "Top-2 accuracy", True),
-    ("roc_auc", "ROC AUC (one-vs-rest)", False),
-    ("pr_auc", "PR AUC (average precision)", False),
+    ("roc_auc", "ROC AUC, one against the rest", False),
+    ("pr_auc", "PR AUC, average precision", False),
     ("nll", "NLL (nats)", False),
 )
 VOTE_ROWS = (
@@ -35,6 +35,11 @@ VOTE_ROWS = (
     ("js_divergence", "Jensen-Shannon divergence (nats)", False),
     ("brier", "Brier score", False),
 )
+TRUSTS = {
+    "confidence": "label confidence",
+    "votes": "votes confidence",
+    "unclear": "least unclear",
+}
 
 
 def spell(estimate: dict[str, float | None], *, percent: bool = False) -> str:
@@ -66,14 +71,14 @@ def scores(result: dict[str, Any]) -> list[Table]:
 def _two_columns(
     title: str, parts: dict[str, Any], rows: tuple[tuple[str, str, bool], ...]
 ) -> Table:
-    heads = {"all": "All pictures", "without_leaked": "Without copies of training pictures"}
+    heads = {"all": "All pictures", "without_leaked": "Without training copies"}
     there = [key for key in heads if key in parts]
     columns = ("", *(f"{heads[key]} (n = {parts[key]['n']:,})" for key in there))
     cells = tuple(
         (name, *(spell(parts[key][metric], percent=percent) for key in there))
         for metric, name, percent in rows
     )
-    return Table(title, columns, cells, note="In brackets: 95 % bootstrap interval.")
+    return Table(title, columns, cells, note="With 95 % bootstrap intervals.")
 
 
 def per_class(result: dict[str, Any], head: str = "label") -> Table:
@@ -111,8 +116,8 @@ def calibration(result: dict[str, Any]) -> Table:
     if "votes" in found:
         states = [found["votes"][when] for when in ("before", "after")]
         for key, name in (
-            ("classwise", "Classwise error of votes (7)"),
-            ("classwise_ballot", "Classwise error of ballot (10)"),
+            ("classwise", "Classwise error of votes, 7"),
+            ("classwise_ballot", "Classwise error of ballot, 10"),
             ("cross_entropy", "Cross-entropy to vote shares (nats)"),
         ):
             rows.append((name, *(f"{s[key]:.4f}" for s in states)))
@@ -124,17 +129,12 @@ def calibration(result: dict[str, Any]) -> Table:
 
 def abstention(result: dict[str, Any]) -> Table:
     """Accuracy on the most trusted share of the pictures, for each way to choose them."""
-    titles = {
-        "confidence": "label confidence",
-        "votes": "votes confidence",
-        "unclear": "least unclear",
-    }
     ways = result["abstain"]
     shares = [k for k in next(iter(ways.values())) if k != "aurc"]
-    columns = ("Answer the most trusted", *(titles[way] for way in ways))
+    columns = ("Answer the most trusted", *(TRUSTS[way] for way in ways))
     rows = [
         (
-            "100 % (all)",
+            "100 %",
             *(spell(result["heads"]["label"]["all"]["accuracy"], percent=True) for _ in ways),
         )
     ]
@@ -145,7 +145,7 @@ def abstention(result: dict[str, Any]) -> Table:
         )
         for share in shares
     ]
-    rows.append(("AURC (lower is better)", *(spell(ways[way]["aurc"]) for way in ways)))
+    rows.append(("AURC, lower is better", *(spell(ways[way]["aurc"]) for way in ways)))
     return Table("Accuracy of the label head against coverage", columns, tuple(rows))
 
 
@@ -184,6 +184,23 @@ def comparison(found: dict[str, Any]) -> Table:
         )
     title = " against ".join(found["systems"])
     return Table(title, ("", *found["systems"], "Paired difference"), tuple(rows), note=note)
+
+
+def contest(found: list[dict[str, Any]], *, n: int) -> Table:
+    """The ways of joining systems, each choice scored on folds that it did not see."""
+    rows = tuple(
+        (
+            row["method"],
+            spell(row["accuracy"], percent=True),
+            _points(row["gain"], True),
+            p_value(row["mcnemar"]["p_mid"]),
+            spell(row["nll"]),
+        )
+        for row in found
+    )
+    columns = ("", "Accuracy", "Gain over the best member", "McNemar", "NLL (nats)")
+    note = f"{n:,} pictures, five grouped folds: neither members nor weights saw their own fold."
+    return Table("Ways to join them, cross-fitted", columns, rows, note=note)
 
 
 def p_value(p: float) -> str:

@@ -1,0 +1,88 @@
+"""Prediction tables for the command line: scores, and the labels and votes to hold against them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.emotions import EMOTIONS
+from mien.measure.predictions import Predictions
+from mien.measure.readers import common_rows, read
+
+if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
+
+CARD_FACTS = ("name", "cost", "start", "licence", "data", "temperatures", "views")
+
+
+def truth(data: Path, split: str) -> Predictions:
+    """Labels, votes, groups and leaks, from a data folder or from a table that carries them.
+
+    The scores of a table that comes from a folder are flat.
+    """
+    if data.suffix in {".npz", ".csv"} or (data / "predictions.npz").exists():
+        return read(data)
+    from mien.data.dataset import load_folder
+
+    dataset = load_folder(data)
+    flat = np.full((len(dataset.of(split)), len(EMOTIONS)), 1 / len(EMOTIONS))
+    return table(dataset, split, flat, None, system="truth")
+
+
+def classify(source: str, data: Path, split: str) -> tuple[Predictions, dict[str, Any]]:
+    """A bundle's scores of one split, and what its card says that a report repeats."""
+    import mien
+    from mien.data.dataset import load_folder
+
+    dataset = load_folder(data)
+    images = dataset.of(split).images
+    model = mien.load(source)
+    scores = model.classify(images)
+    card = model.bundle.card
+    facts = {name: getattr(card, name) for name in CARD_FACTS}
+    return table(dataset, split, scores.label, scores.ballot, system=card.name), facts
+
+
+def table(
+    dataset: Dataset,
+    split: str,
+    label: NDArray[np.floating],
+    ballot: NDArray[np.floating] | None,
+    *,
+    system: str,
+) -> Predictions:
+    """A table of one split; leaked is what has a pixel-identical picture in train."""
+    part = dataset.of(split)
+    training = dataset.group[dataset.split == "train"]
+    return Predictions(
+        id=part.id,
+        y=part.emotion,
+        label=np.asarray(label, np.float64),
+        ballot=None if ballot is None else np.asarray(ballot, np.float64),
+        counts=part.votes if part.has_votes.any() else None,
+        group=part.group,
+        leaked=np.isin(part.group, training) if len(training) and split != "train" else None,
+        system=system,
+        split=split,
+    ).check()
+
+
+def pictures_of(predictions: Predictions, data: Path) -> NDArray[np.uint8]:
+    """(N, 48, 48) the crops of a table's rows.
+
+    Raises:
+        ValueError: some are not in the folder.
+    """
+    from mien.data.dataset import load_folder
+
+    dataset = load_folder(data)
+    rows, theirs = common_rows(predictions.id, dataset.id)
+    if len(rows) < len(predictions):
+        raise ValueError(
+            f"{data}: lacks {len(predictions) - len(rows):,} of the {len(predictions):,} pictures; "
+            "give the folder that was evaluated, or --no-faces"
+        )
+    return dataset.images[theirs]

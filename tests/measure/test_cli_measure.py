@@ -1,0 +1,141 @@
+"""The commands from end to end, on made faces and a made bundle."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from mien.cli import measure as verbs
+from mien.emotions import EMOTIONS, VOTE_COLUMNS
+from mien.measure.predictions import Predictions
+
+from .made import make_table
+
+app = typer.Typer()
+for name in ("evaluate", "compare", "ensemble", "report"):
+    app.command(name)(getattr(verbs, name))
+
+
+def run(*args):
+    outcome = CliRunner().invoke(app, [str(a) for a in args])
+    if outcome.exception and not isinstance(outcome.exception, SystemExit):
+        raise outcome.exception
+    return outcome.output
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Fifty made crops; three of the test split are copies of training pictures."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, n in (("train", 8), ("test", 42)):
+        for i in range(n):
+            emotion = EMOTIONS[i % 7]
+            pixels = rng.integers(0, 255, (48, 48), dtype=np.uint8)
+            if split == "test" and i < 3:
+                pixels = np.asarray(Image.open(root / f"train/{emotion}/{i:03d}.png"))
+            file = root / split / emotion / f"{i:03d}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+            rows.append([file.relative_to(root).as_posix(), *rng.multinomial(10, np.ones(10) / 10)])
+    with (root / "votes.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", *VOTE_COLUMNS], *rows])
+    return root
+
+
+def write_csv(path, ids, scores):
+    names = ["Anger", "Disgusted", "scared", "joy", "calm", "Sadness", "surprised"]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerow(["filename", *names])
+        csv.writer(file).writerows([[i, *row] for i, row in zip(ids, scores, strict=True)])
+    return path
+
+
+def test_a_bundle_is_evaluated_and_reported(tmp_path, data, monkeypatch):
+    pytest.importorskip("onnx")
+    from tests.tiny import make_bundle
+
+    monkeypatch.chdir(tmp_path)
+    make_bundle(tmp_path / "run" / "bundle")
+    shown = run("evaluate", "run", data, "--draws", 20)
+    assert "Accuracy" in shown and "Worth k annotators" in shown
+    table = Predictions.load(tmp_path / "run" / "predictions.npz")
+    assert len(table) == 42 and table.ballot.shape == (42, 10)
+    assert table.leaked.sum() == 3
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["pictures"]["leaked"] == 3
+    assert metrics["heads"]["label"]["without_leaked"]["n"] == 39
+    assert metrics["card"]["name"]
+    run("report", "run", "--data", data)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "data:image/png" in page
+    run("report", "run", "--data", data, "--no-faces", "--out", tmp_path / "docs" / "r.html")
+    assert "data:image/png" not in (tmp_path / "docs" / "r.html").read_text()
+    assert (tmp_path / "docs" / "r.md").exists()
+
+
+def test_anyones_csv_is_evaluated_against_a_folder(tmp_path, data):
+    names = [f"{i:03d}.jpg" for i in range(40)]
+    scores = np.random.default_rng(0).dirichlet(np.ones(7), 40)
+    other = write_csv(tmp_path / "other.csv", names, scores)
+    shown = run("evaluate", "--predictions", other, data, "--draws", 20, "--out", tmp_path / "o")
+    assert "scores 40 of 42 pictures" in shown
+    table = Predictions.load(tmp_path / "o" / "predictions.npz")
+    assert table.system == "other" and table.split == "test"
+    np.testing.assert_allclose(table.label[table.id == "test/angry/000.png"][0], scores[0])
+
+
+def test_anyones_csv_is_compared_in_one_command(tmp_path):
+    ours = make_table(120)
+    ours.save(tmp_path / "predictions.npz")
+    other = write_csv(tmp_path / "other.csv", ours.id, make_table(120, skill=0.3).label)
+    shown = run("compare", other, tmp_path, "--draws", 20, "--out", tmp_path / "c.json")
+    assert "McNemar" in shown and "other against made-0" in shown
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert found["n"] == 120 and 0 <= found["mcnemar"]["p_exact"] <= 1
+
+
+def test_an_ensemble_is_chosen(tmp_path):
+    base = make_table(150)
+    rng = np.random.default_rng(3)
+    for i in range(3):
+        label = base.label * np.exp(rng.normal(size=base.label.shape) * 0.6)
+        label /= label.sum(axis=1, keepdims=True)
+        replace(base, label=label).save(tmp_path / f"m{i}.npz")
+    files = [tmp_path / f"m{i}.npz" for i in range(3)]
+    out = tmp_path / "ensemble.json"
+    shown = run("ensemble", *files, "--method", "fitted weights", "--out", out, "--draws", 20)
+    assert "Gain over" in shown and "m0.npz" in shown
+    chosen = json.loads(out.read_text())
+    assert set(chosen["members"]) <= {str(f) for f in files}
+    assert sum(chosen["members"].values()) == pytest.approx(1, abs=5e-3)
+
+
+def test_stale_metrics_are_not_reported(tmp_path):
+    import os
+
+    table = make_table(60)
+    table.save(tmp_path / "predictions.npz")
+    (tmp_path / "metrics.json").write_text("{}")
+    os.utime(tmp_path / "metrics.json", (1, 1))
+    run("report", tmp_path, "--draws", 10)
+    assert "How good is made-0?" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["evaluate", "only-one"], "a bundle .or run. and the data"),
+        (["evaluate", "a", "b", "--predictions", "c.csv"], "give the data alone"),
+        (["compare", "nothing.npz", "nothing.npz"], "no such file"),
+    ],
+)
+def test_mistakes_are_one_sentence(args, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        run(*args)
