@@ -1,20 +1,80 @@
-"""The command line: every verb of mien, each in a file of its own group."""
+"""The command line: every verb of mien, assembled from one file a verb group."""
+
+from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+EXTRAS = {
+    "train": ("accelerate", "onnx", "onnxscript", "optuna", "pydantic", "safetensors", "timm",
+              "torch", "torchvision"),
+    "measure": ("jinja2", "matplotlib", "scipy", "sklearn"),
+    "data": ("cleanlab", "imagehash", "pandas"),
+    "web": ("fastapi", "multipart", "starlette", "uvicorn"),
+    "video": ("av",),
+    "parquet": ("pyarrow",),
+    "ray": ("ray",),
+    "tensorboard": ("tensorboard",),
+}  # fmt: skip
+"""Which extra of mien brings which package, for the message when one is missing."""
+
+
+def build() -> typer.Typer:
+    """The application with all verbs."""
+    from mien.cli import bundles, data, doctor, export, measure, predict, train, tune, video, web
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Read what faces show: seven expressions, and how ten people would have voted.\n\n"
+        "Start with: mien predict photo.jpg",
+    )
+
+    @app.callback()
+    def version(
+        show: Annotated[bool, typer.Option("--version", is_eager=True, help="Print it.")] = False,
+    ) -> None:
+        if show:
+            from mien import __version__
+
+            typer.echo(__version__)
+            raise typer.Exit
+
+    use, judge, make, house = "Use a model", "Judge a model", "Make a model", "Around the house"
+    for panel, verbs in {
+        use: (predict.predict, video.video, web.serve, web.page),
+        judge: (measure.evaluate, measure.compare, measure.report),
+        make: (train.train, train.runs, tune.tune, train.distill, measure.ensemble, export.export),
+        house: (doctor.doctor,),
+    }.items():
+        for verb in verbs:
+            app.command(rich_help_panel=panel)(verb)
+    app.add_typer(data.app, name="data", rich_help_panel=make)
+    app.add_typer(bundles.app, name="models", rich_help_panel=house)
+    return app
 
 
 def main() -> None:
     """Run ``mien``; what a user can mend is one line, not a traceback."""
-    from mien.cli.train import train
-
-    app.command()(train)
-    app.command("hi")(lambda: None)
     try:
-        app()
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"mien: {error}", file=sys.stderr)
-        sys.exit(1)
+        build()()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        extra = next((e for e, packages in EXTRAS.items() if package in packages), None)
+        if extra is None:
+            raise
+        fail(f"this verb needs the package {package}; install it with: pip install 'mien[{extra}]'")
+    except KeyboardInterrupt:
+        print("\nmien: stopped", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, TypeError, OSError, ArithmeticError) as error:
+        fail(str(error))
+
+
+def fail(message: str) -> None:
+    """Print one line and leave with 1."""
+    print(f"mien: {message}", file=sys.stderr)
+    sys.exit(1)

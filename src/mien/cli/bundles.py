@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mien import bundle as bundles
 
-app = typer.Typer(no_args_is_help=False, help="List, show and add models.")
+app = typer.Typer(no_args_is_help=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -37,7 +37,9 @@ def models(context: typer.Context) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A model's name or folder.")] = "default") -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A model's name or folder.")] = "default",
+) -> None:
     """Print a model's card.
 
     Example: mien models show default
