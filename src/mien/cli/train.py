@@ -1,18 +1,19 @@
-"""``mien train``: a recipe and a folder of faces in, a run and its bundle out."""
+"""``mien train``, ``distill`` and ``runs``: a recipe and a folder of faces in, runs out."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from mien.train.recipe import Recipe
 
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
@@ -20,6 +21,14 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": "268435456",
 }
 """glibc gives large blocks back to the system after each batch unless told to keep them."""
+What = Annotated[
+    list[str], typer.Argument(help="A recipe (.toml), a data folder, and key=value overrides.")
+]
+Start = Annotated[
+    str | None, typer.Option(help="Where weights come from; short for network.start=…")
+]
+Folds = Annotated[int, typer.Option(help="Train this many grouped folds and write oof.npz.", min=0)]
+Board = Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events as well.")]
 
 
 def keep_pages() -> None:
@@ -28,81 +37,143 @@ def keep_pages() -> None:
         os.execve(sys.executable, sys.orig_argv, os.environ | ALLOCATOR)
 
 
-class Bar:
-    """A progress bar with images a second on a terminal; a line an epoch anywhere."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} images"),
-            TextColumn("{task.speed:.0f} images/s", justify="right"), TimeRemainingColumn(),
-            console=console, disable=not console.is_terminal, transient=True,
-        )  # fmt: skip
-        self.task: TaskID | None = None
-
-    def begin(self, epoch: int, epochs: int, images: int) -> None:
-        """Start, or go on with, the bar of the whole run."""
-        text = f"epoch {epoch + 1}/{epochs}"
-        if self.task is None:
-            self.progress.start()
-            self.task = self.progress.add_task(
-                text, total=images * epochs, completed=images * epoch
-            )
-        self.progress.update(self.task, description=text)
-
-    def advance(self, images: int) -> None:
-        """Move on."""
-        if self.task is not None:
-            self.progress.advance(self.task, images)
-
-    def end(self, row: dict[str, Any]) -> None:
-        """Print the epoch's line."""
-        self.console.print("  ".join(f"{key} {value}" for key, value in row.items()), soft_wrap=True)
-
-
-def train(
-    what: Annotated[
-        list[str], typer.Argument(help="A recipe (.toml), a data folder, and key=value overrides.")
-    ],
-    start: Annotated[
-        str | None, typer.Option(help="Where weights come from; short for network.start=…")
-    ] = None,
-) -> None:
+def train(what: What, start: Start = None, folds: Folds = 0, tensorboard: Board = False) -> None:
     """Train by a recipe; run the same command again to go on after a stop.
+
+    Several processes: torchrun --nproc-per-node 2 -m mien train RECIPE DATA
 
     Example: mien train recipes/face_mobilenet.toml data/fer2013 epochs=2
     """
     keep_pages()
-    from mien.data.dataset import load_folder
-    from mien.train.fit import fit, runs_folder
+    _train(read_recipe(what, start=start), folds=folds, tensorboard=tensorboard)
+
+
+def distill(
+    teacher: Annotated[str, typer.Argument(help="The bundle to learn from, by name or folder.")],
+    what: What,
+    weight: Annotated[
+        float, typer.Option(help="Share of the teacher in each target.", min=0, max=1)
+    ] = 0.7,
+    temperature: Annotated[float, typer.Option(help="Above 1 flattens its scores.")] = 1.0,
+    start: Start = None,
+) -> None:
+    """Train a network on what a teacher bundle says of each picture, and on the labels.
+
+    The same as mien train with targets.teacher=BUNDLE.
+
+    Example: mien distill models/ensemble recipes/small.toml data/fer2013 name=student
+    """
+    keep_pages()
+    asked = [
+        f"targets.teacher={json.dumps(teacher)}",
+        f"targets.teacher_weight={weight}",
+        f"targets.temperature={temperature}",
+    ]
+    _train(read_recipe([*what, *asked], start=start), folds=0, tensorboard=False)
+
+
+def runs(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs to compare, by name or folder; else all.")
+    ] = None,
+    curves: Annotated[Path | None, typer.Option(help="PNG to draw their curves into.")] = None,
+) -> None:
+    """List runs, or compare some: results, and the recipe keys in which they differ.
+
+    Example: mien runs face_mobilenet small --curves compared.png
+    """
+    from mien.train.curves import draw
+    from mien.train.listing import COLUMNS, differences, find_runs, row
+    from mien.train.run import read_history, runs_folder
+
+    root = runs_folder()
+    folders = [_folder_of(name, root) for name in names] if names else find_runs(root)
+    if not folders:
+        raise FileNotFoundError(f"{root}: no runs yet; `mien train` makes them")
+    cells = [row(folder) for folder in folders]
+    used = [c for c in COLUMNS if any(line[c] != "–" for line in cells)]
+    console = Console()
+    _show(console, used, [[line[c] for c in used] for line in cells])
+    if names and len(folders) > 1:
+        apart = differences(folders)
+        _show(console, ["key", *(f.name for f in folders)], [[k, *v] for k, v in apart.items()])
+    if curves:
+        draw({folder.name: read_history(folder) for folder in folders}, curves)
+        console.print(f"wrote {curves}")
+
+
+def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
+    """The recipe that a command line means: at most one file, one data folder, overrides.
+
+    Raises:
+        ValueError: two files or two folders, no data, or what ``recipe.load`` raises.
+    """
     from mien.train.recipe import load
 
-    files = [w for w in what if w.endswith(".toml")]
-    overrides = [w for w in what if "=" in w and w not in files]
+    files = [w for w in what if w.endswith(".toml") and "=" not in w]
+    overrides = [w for w in what if "=" in w and not Path(w).is_dir()]
     folders = [w for w in what if w not in files and w not in overrides]
     if len(files) > 1 or len(folders) > 1:
-        raise ValueError(f"one recipe and one data folder, please; got {', '.join(files + folders)}")
-    overrides += [f"data.path={json_string(folder)}" for folder in folders]
-    overrides += [f"network.start={json_string(start)}"] if start else []
+        raise ValueError(
+            f"one recipe and one data folder, please; got {', '.join(files + folders)}"
+        )
+    overrides += [f"data.path={json.dumps(folder)}" for folder in folders]
+    overrides += [f"network.start={json.dumps(start)}"] if start else []
     recipe = load(files[0] if files else None, overrides)
     if not recipe.data.path:
         raise ValueError("which data? give a folder with train/<emotion>/*.png")
-    console = Console()
-    folder = runs_folder() / recipe.name
+    return recipe
+
+
+def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
+    from mien.cli.progress import Bar
+    from mien.data.dataset import load_folder
+    from mien.train.curves import draw
+    from mien.train.events import Events
+    from mien.train.fit import fit
+    from mien.train.folds import OOF, fit_folds
+    from mien.train.run import read_history, runs_folder
+    from mien.train.signals import Stopped
+    from mien.train.weights import FILE
+
+    if tensorboard:
+        import_module("tensorboard")  # miss it now rather than after an epoch
+    first = os.environ.get("RANK", "0") == "0"
+    console, folder = Console(quiet=not first), runs_folder() / recipe.name
+    data = load_folder(recipe.data.path).of("train")
     bar = Bar(console)
+    watch: Any = Events(folder, bar) if tensorboard and first else bar
+    stopped: Stopped | None = None
     try:
-        fit(recipe, load_folder(recipe.data.path).of("train"), folder, watch=bar)
-    except KeyboardInterrupt:
-        console.print(f"stopped; {folder} keeps the last full epoch, the same command goes on")
-        raise typer.Exit(130) from None
+        if folds:
+            fit_folds(recipe, data, folder, folds=folds, watch=watch)
+        else:
+            fit(recipe, data, folder, watch=watch)
+    except Stopped as stop:
+        stopped = stop
     finally:
-        bar.progress.stop()
-    console.print(f"trained: {folder / 'weights.safetensors'}")
+        bar.close()
+    history = read_history(folder)
+    if first and history:
+        draw({recipe.name: history}, folder / "curves.png")
+    if stopped:
+        console.print(f"stopped; {folder} keeps the last full epoch, the same command goes on")
+        raise typer.Exit(128 + stopped.number)
+    console.print(f"trained: {folder / (OOF if folds else FILE)}")
 
 
-def json_string(text: str | Path) -> str:
-    """Quote for a TOML value."""
-    import json
+def _folder_of(name: str, root: Path) -> Path:
+    """A run by its folder, or by its name below ``root``."""
+    return Path(name) if Path(name).is_dir() else root / name
 
-    return json.dumps(str(text))
+
+def _show(console: Console, columns: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number > 1 else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

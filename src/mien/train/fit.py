@@ -66,7 +66,9 @@ def fit(
     torch.manual_seed(recipe.seed)
     network, origin = starts.begin(recipe.network, samples.images)
     arithmetic = precision.choose(recipe.precision, network)
-    accelerator = Accelerator(mixed_precision={"float32": "no", "bf16": "bf16"}[arithmetic])
+    accelerator = Accelerator(
+        mixed_precision="no"
+    )  # autocast is the loop's: this is set once a process
     if recipe.batch_size % accelerator.num_processes:
         raise ValueError(
             f"batch_size={recipe.batch_size} does not divide over "
@@ -109,7 +111,7 @@ def fit(
                 after_step=partial(_average, ema, network),
                 weights=(recipe.targets.label, recipe.targets.ballot), clip=recipe.optimizer.clip,
                 size=recipe.size_at(epoch), seed=recipe.seed, epoch=epoch,
-                on_batch=partial(_advance, watch, check),
+                bf16=arithmetic == "bf16", on_batch=partial(_advance, watch, check),
             )  # fmt: skip
             seconds = time.monotonic() - began
             row = {

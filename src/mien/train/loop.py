@@ -30,6 +30,7 @@ def train_epoch(
     size: int,
     seed: int,
     epoch: int,
+    bf16: bool,
     on_batch: Callable[[int], None],
 ) -> dict[str, float]:
     """One epoch over global batches of row numbers; returns the mean losses.
@@ -47,7 +48,7 @@ def train_epoch(
         part = len(rows) // world
         shard = slice(rank * part, (rank + 1) * part)
         batch = make.make(rows, random, size=size, shard=shard).to(accelerator.device)
-        with accelerator.autocast():
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bf16):
             label, ballot = network(batch.grey)
         label_loss = masked_cross_entropy(
             label, batch.label, batch.labelled, batch.label_norm.clamp(min=1e-6) / world

@@ -57,6 +57,7 @@ class Network(nn.Module):
     """
 
     held_norms = False
+    layout = torch.channels_last
 
     mean: Tensor
     std: Tensor
@@ -82,7 +83,7 @@ class Network(nn.Module):
         """(N, 1, s, s) grey, 0..255, to the feature map (N, C, h, w)."""
         x = (grey - self.mean) / self.std
         # The broadcast result is contiguous; say so, or the trunk runs in the slow layout.
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=self.layout)
         features: Tensor = self.trunk.forward_features(x)  # type: ignore[operator]
         return features
 

@@ -16,9 +16,10 @@ def lr_factor(step: int, steps: int, *, name: str, warmup: float, floor: float) 
     """
     warm = int(warmup * steps)
     if name == "one-cycle":
-        if step < warm:
-            return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * _half_cosine(1 - step / warm)
-        return floor + (1 - floor) * _half_cosine((step - warm) / max(steps - 1 - warm, 1))
+        top = warmup * steps - 1
+        if step < top:
+            return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * _half_cosine(1 - step / top)
+        return floor + (1 - floor) * _half_cosine((step - top) / max(steps - 1 - top, 1))
     if step < warm:
         return (step + 1) / (warm + 1)
     if name in ("constant", "plateau"):

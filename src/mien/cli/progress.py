@@ -1,0 +1,63 @@
+"""How a training shows itself on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.progress import Task, TaskID
+    from rich.text import Text
+
+
+class Speed(TextColumn):
+    """Images a second, once there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        """The last half minute's mean."""
+        from rich.text import Text
+
+        return Text(f"{task.speed:,.0f} images/s" if task.speed else "", style="dim")
+
+
+class Bar:
+    """A progress bar with images a second and time left on a terminal; a line an epoch anywhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} images"),
+            Speed(), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+        self.task: TaskID | None = None
+
+    def begin(self, epoch: int, epochs: int, images: int) -> None:
+        """Start, or go on with, the bar of the whole run."""
+        text = f"epoch {epoch + 1}/{epochs}"
+        if self.task is None:
+            self.progress.start()
+            self.task = self.progress.add_task(text, total=None)
+        self.progress.update(
+            self.task, description=text, total=images * epochs, completed=images * epoch
+        )
+
+    def advance(self, images: int) -> None:
+        """Move on."""
+        if self.task is not None:
+            self.progress.advance(self.task, images)
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Print the epoch's line."""
+        cells = "  ".join(f"{key} {value}" for key, value in row.items())
+        self.console.print(cells, soft_wrap=True, highlight=False)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self.progress.stop()

@@ -1,0 +1,100 @@
+"""``mien tune``: search over recipe keys."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
+
+
+def tune(
+    what: Annotated[
+        list[str], typer.Argument(help="A recipe (.toml), a data folder, and key=value overrides.")
+    ],
+    trials: Annotated[int, typer.Option(help="Trials that shall have ended, of all.", min=1)] = 20,
+    budget: Annotated[str | None, typer.Option(help="Stop after this long: 90s, 45m, 2h.")] = None,
+    study: Annotated[str | None, typer.Option(help="Its name; the recipe's by default.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Database URL; SQLite in the study's folder by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes to run side by side.", min=1)] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.")] = None,
+) -> None:
+    """Search learning rate, batch size, optimiser, or what the recipe's [tune] section names.
+
+    Run it again to go on; run it in another terminal, or on another machine with --storage, to
+    join in. Trials are judged on a tenth of Training that they have not seen. Writes report.md,
+    plots and best.toml, which mien train takes.
+
+    Example: mien tune recipes/small.toml data/fer2013 --trials 20 --budget 45m
+    """
+    from mien.cli.train import keep_pages, read_recipe
+
+    keep_pages()
+    seconds = None if budget is None else to_seconds(budget)
+    from mien.cli.progress import Bar
+    from mien.data.dataset import load_folder
+    from mien.train import study as findings
+    from mien.train import tune as tuning
+    from mien.train.run import runs_folder
+
+    recipe = read_recipe(what)
+    tuning.check_space(recipe)
+    name = study or f"tune-{recipe.name}"
+    folder = runs_folder() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = tuning.open_study(
+        name, storage or f"sqlite:///{folder / 'study.db'}", seed=recipe.seed
+    )
+    helpers = [subprocess.Popen(_alone(sys.argv)) for _ in range(jobs - 1)]
+    console = Console()
+    bar = Bar(console)
+
+    def on_trial(of: Any, trial: Any) -> None:
+        score = trial.value
+        values = "  ".join(f"{k} {findings.text_of(v)}" for k, v in trial.params.items())
+        shown = "–" if score is None else f"{100 * score:.1f} %"
+        console.print(f"trial {trial.number} {trial.state.name.lower()} {shown}  {values}")
+
+    data = load_folder(recipe.data.path).of("train")
+    try:
+        tuning.search(
+            recipe, data, folder / "trials", opened, trials=trials, budget=seconds, watch=bar,
+            on_trial=on_trial,
+        )  # fmt: skip
+    finally:
+        bar.close()
+        for helper in helpers:
+            helper.wait()
+        written = findings.report(opened, recipe, out or folder)
+    console.print(f"{findings.summary(opened)}\nwrote " + ", ".join(str(p) for p in written))
+
+
+def to_seconds(text: str) -> float:
+    """``90s``, ``45m``, ``1.5h``; a bare number is minutes.
+
+    Raises:
+        ValueError: anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not match or not float(match[1]):
+        raise ValueError(f"--budget {text!r}: give a time such as 90s, 45m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _alone(arguments: list[str]) -> list[str]:
+    """The same command as a single process."""
+    kept, skip = [], False
+    for word in arguments[1:]:
+        if skip or word == "--jobs" or word.startswith("--jobs="):
+            skip = word == "--jobs"
+            continue
+        kept.append(word)
+    return [sys.executable, "-m", "mien", *kept]

@@ -1,0 +1,85 @@
+"""Grouped, stratified folds: every picture scored by a network that has not seen its like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mien.data.dataset import Dataset
+from mien.measure.predictions import Predictions
+from mien.train.fit import fit
+from mien.train.loop import predict
+from mien.train.recipe import Recipe, vary
+from mien.train.run import RECIPE, write_text
+from mien.train.samples import trainable
+from mien.train.watch import Watcher
+
+OOF = "oof.npz"
+
+
+def assign(
+    emotion: NDArray[np.int64], group: NDArray[np.int64], folds: int, *, seed: int
+) -> NDArray[np.int64]:
+    """(N,) a fold number for each row: one for all rows of a group, each emotion spread evenly.
+
+    Raises:
+        ValueError: an emotion has fewer groups than there are folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fold = np.full(len(emotion), -1, np.int64)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for number, (_, held) in enumerate(splitter.split(np.zeros(len(emotion)), emotion, group)):
+        fold[held] = number
+    return fold
+
+
+def fit_folds(
+    recipe: Recipe, data: Dataset, folder: Path, *, folds: int, watch: Watcher
+) -> Predictions:
+    """Train one network a fold, score what each has not seen, and keep it as ``oof.npz``.
+
+    Each fold is a run of its own in ``folder/fold-I-of-K``; a stopped one goes on, a finished one
+    is not trained again. Rows that a run would not learn from are not scored.
+
+    Raises:
+        ValueError: too few pictures for so many folds, or what ``fit`` raises.
+    """
+    data = trainable(data)
+    most = int(np.bincount(data.emotion).max()) if len(data) else 0
+    if not 2 <= folds <= most:
+        raise ValueError(f"--folds {folds}: choose from 2 to {most} with these pictures")
+    fold = assign(data.emotion, data.group, folds, seed=recipe.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / RECIPE).exists():
+        write_text(folder / RECIPE, recipe.to_toml())
+    parts = []
+    for number in range(folds):
+        out = fold == number
+        place = folder / f"fold-{number + 1}-of-{folds}"
+        part = vary(recipe, {"name": f"{recipe.name}/{place.name}"})
+        parts.append(_score(part, data.take(~out), data.take(out), place, watch=watch))
+    order = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
+    label, ballot = (np.concatenate(side)[order] for side in zip(*parts, strict=True))
+    table = Predictions(
+        id=data.id, y=data.emotion, label=label, ballot=ballot,
+        counts=data.votes if data.has_votes.any() else None, group=data.group,
+        system=recipe.name, split="train",
+    ).check()  # fmt: skip
+    table.save(folder / OOF)
+    return table
+
+
+def _score(
+    recipe: Recipe, learn: Dataset, out: Dataset, place: Path, *, watch: Watcher
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Train one fold, then its scores on what it has not seen, normalised in double precision."""
+    network = fit(recipe, learn, place, watch=watch)
+    scores = predict(
+        network, torch.from_numpy(out.images), size=recipe.network.size, crop=recipe.network.crop
+    )
+    label, ballot = (side.double().numpy() for side in scores)
+    return label / label.sum(1, keepdims=True), ballot / ballot.sum(1, keepdims=True)

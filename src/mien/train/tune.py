@@ -1,0 +1,225 @@
+"""A search over recipe keys with Optuna: any number of processes on one study, stopped on time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.data.dataset import Dataset
+from mien.train.fit import fit
+from mien.train.pace import SCORE
+from mien.train.recipe import Recipe, known_keys, vary
+from mien.train.run import CHECKPOINT, read_history
+from mien.train.watch import Watcher
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+HEARTBEAT = 30
+"""Seconds between a running trial's signs of life; after four without, it is queued again."""
+LOCK_TIMEOUT = 120
+"""Seconds a process waits for another's write to SQLite."""
+
+
+class OutOfTime(Exception):  # noqa: N818
+    """The budget is spent in the middle of a trial."""
+
+
+@dataclass
+class TrialWatch:
+    """Reports a trial's epochs to the study, and ends it when hopeless or out of time."""
+
+    trial: Trial
+    watch: Watcher
+    deadline: float
+    longest: float
+
+    def begin(self, epoch: int, epochs: int, images: int) -> None:
+        """Pass on."""
+        self.watch.begin(epoch, epochs, images)
+
+    def advance(self, images: int) -> None:
+        """Pass on, unless time is up.
+
+        Raises:
+            OutOfTime: the study's budget is spent.
+            TrialPruned: the trial's longest time has passed.
+        """
+        from optuna import TrialPruned
+
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
+        if time.monotonic() > self.longest:
+            raise TrialPruned
+        self.watch.advance(images)
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Report the epoch's score.
+
+        Raises:
+            TrialPruned: the other trials were better at this point.
+        """
+        from optuna import TrialPruned
+
+        self.watch.end(row)
+        self.trial.report(row[SCORE], int(row["epoch"]))
+        if self.trial.should_prune():
+            raise TrialPruned
+
+
+def open_study(name: str, storage: str, *, seed: int) -> Study:
+    """The study of that name, made where there is none.
+
+    TPE proposes; the median pruner stops a trial that is behind the others after its first epoch.
+    A trial whose process died is queued again, and goes on from its last checkpoint.
+
+    Args:
+        name: of the study.
+        storage: any URL that Optuna takes; a database is what several processes share.
+        seed: of the proposals of the process that starts the study; those that join differ.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    backend: Any = storage
+    if "://" in storage:
+        engine = {"connect_args": {"timeout": LOCK_TIMEOUT}} if storage.startswith("sqlite") else {}
+        backend = optuna.storages.RDBStorage(
+            storage, engine_kwargs=engine, heartbeat_interval=HEARTBEAT,
+            grace_period=4 * HEARTBEAT,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+        )  # fmt: skip
+    joins = name in optuna.get_all_study_names(backend)
+    return optuna.create_study(
+        study_name=name, storage=backend, load_if_exists=True, direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed + (os.getpid() if joins else 0)),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+    )  # fmt: skip
+
+
+def search(
+    recipe: Recipe,
+    data: Dataset,
+    folder: Path,
+    study: Study,
+    *,
+    trials: int,
+    budget: float | None,
+    watch: Watcher,
+    on_trial: Callable[[Study, Any], None],
+) -> None:
+    """Run trials until the study holds ``trials`` that ended, or ``budget`` seconds have passed.
+
+    Each is judged on a grouped share of Training that it has not seen. A trial that the budget cuts
+    short is queued again, and goes on from its last epoch when the study does.
+
+    Args:
+        recipe: its ``[tune]`` section says what is searched.
+        data: Training.
+        folder: of the trials' runs.
+        study: as ``open_study`` returns it.
+        trials: ended ones in the study, of all its processes.
+        budget: seconds for this process; None is no limit.
+        watch: is told how each trial goes.
+        on_trial: is called after each.
+
+    Raises:
+        ValueError: ``[tune]`` names no key of a recipe, or choices that it cannot take.
+    """
+    from optuna import TrialPruned
+    from optuna.study import MaxTrialsCallback
+    from optuna.trial import TrialState
+
+    check_space(recipe)
+    deadline = time.monotonic() + budget if budget else float("inf")
+    longest = 60 * recipe.tune.minutes if recipe.tune.minutes else float("inf")
+
+    running: list[Trial] = []
+
+    def objective(trial: Trial) -> float:
+        running[:] = [trial]
+        place = str(trial.user_attrs.get("run", f"trial-{trial.number:03d}"))
+        trial.set_user_attr("run", place)
+        changed = trial_recipe(recipe, suggest(trial, recipe.tune.space), name=place)
+        began = time.monotonic()
+        if (folder / place / CHECKPOINT).exists():
+            for row in read_history(folder / place):
+                trial.report(row[SCORE], int(row["epoch"]))
+        try:
+            fit(
+                changed, data, folder / place,
+                watch=TrialWatch(trial, watch, deadline, began + longest),
+            )  # fmt: skip
+        except FloatingPointError as error:
+            trial.set_user_attr("why", str(error))
+            raise TrialPruned from None
+        finally:
+            trial.set_user_attr("seconds", round(time.monotonic() - began, 1))
+        return float(read_history(folder / place)[-1][SCORE])
+
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    enough = MaxTrialsCallback(trials, states=ended)
+    if sum(t.state in ended for t in study.trials) >= trials:
+        return
+    try:
+        study.optimize(objective, timeout=budget, callbacks=[on_trial, enough])
+    except (OutOfTime, KeyboardInterrupt) as stop:
+        if running:
+            study.enqueue_trial(running[0].params, user_attrs=running[0].user_attrs)
+        if isinstance(stop, KeyboardInterrupt):
+            raise
+
+
+def trial_recipe(recipe: Recipe, changes: Mapping[str, Any], *, name: str) -> Recipe:
+    """What one trial trains: the recipe with its changes, on the share that ``[tune]`` gives."""
+    tune = recipe.tune
+    epochs = tune.epochs or recipe.epochs
+    sizes = {key: size for key, size in recipe.sizes.items() if int(key) < epochs}
+    return vary(
+        recipe,
+        {"name": name, "epochs": epochs, "sizes": sizes, "data.holdout": tune.holdout,
+         "data.share": tune.share, "stopping.patience": 0, **changes},
+    )  # fmt: skip
+
+
+def check_space(recipe: Recipe) -> None:
+    """Make sure that every key is a recipe's and every choice can be taken.
+
+    Raises:
+        ValueError: the first that is not.
+    """
+    known = known_keys()
+    if not recipe.tune.space:
+        raise ValueError('tune.space is empty; name a recipe key, as "optimizer.lr" = [1e-4, 1e-3]')
+    for key, choices in recipe.tune.space.items():
+        if key not in known:
+            raise ValueError(f"tune.space: {key!r} is not a key of a recipe")
+        if isinstance(choices, dict):
+            if not {"low", "high"} <= set(choices) <= {"low", "high", "log", "step"}:
+                raise ValueError(f"tune.space: {key!r} takes low and high, and log or step")
+            choices = [choices["low"], choices["high"]]
+        for choice in choices:
+            trial_recipe(recipe, {key: choice}, name="check")
+
+
+def suggest(trial: Trial, space: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for each key of the space."""
+    changes: dict[str, Any] = {}
+    for key, choices in space.items():
+        if isinstance(choices, list):
+            changes[key] = trial.suggest_categorical(key, choices)
+        elif isinstance(choices["low"], int) and isinstance(choices["high"], int):
+            step = {"step": choices["step"]} if "step" in choices else {}
+            changes[key] = trial.suggest_int(
+                key, choices["low"], choices["high"], log=bool(choices.get("log")), **step
+            )
+        else:
+            changes[key] = trial.suggest_float(
+                key, choices["low"], choices["high"], log=bool(choices.get("log")),
+                step=choices.get("step"),
+            )  # fmt: skip
+    return changes

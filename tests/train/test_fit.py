@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.train.conftest import make_faces, tiny_recipe
+
+from mien.train import checkpoint, fit, keep, run, weights
+from mien.train.network import Network
+from mien.train.recipe import Recipe
+from mien.train.watch import Silent
+
+
+class StopError(Exception):
+    """Stands for a kill."""
+
+
+class Killer(Silent):
+    """Ends the run in the middle of an epoch."""
+
+    def __init__(self, epoch: int, batches: int) -> None:
+        self.left, self.epoch, self.at = batches, epoch, -1
+
+    def begin(self, epoch: int, epochs: int, images: int) -> None:
+        self.at = epoch
+
+    def advance(self, images: int) -> None:
+        if self.at == self.epoch:
+            self.left -= 1
+            if not self.left:
+                raise StopError
+
+
+class Rows(Silent):
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def end(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+
+
+def learn(recipe: Recipe, folder: Path, **more: Any) -> Network:
+    return fit.fit(recipe, make_faces(98, copies=6), folder, watch=Silent(), **more)
+
+
+def bits(network: Network) -> bytes:
+    return b"".join(v.contiguous().numpy().tobytes() for v in network.state_dict().values())
+
+
+def test_a_tiny_network_learns_and_leaves_a_whole_folder(tmp_path: Path):
+    watch = Rows()
+    recipe = tiny_recipe(epochs=6, ema=0.0, data__holdout=0.15, optimizer__lr=1e-2, batch_size=8)
+    network = fit.fit(recipe, make_faces(160), tmp_path, watch=watch)
+    assert watch.rows[-1]["held_label"] > 0.6
+    assert watch.rows[-1]["loss"] < watch.rows[0]["loss"]
+    assert [row["epoch"] for row in run.read_history(tmp_path)] == [1, 2, 3, 4, 5, 6]
+    again, restored = run.load_network(tmp_path)
+    assert again.same_training(recipe)
+    assert bits(restored) == bits(network)
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, precision: str):
+    recipe = tiny_recipe(epochs=3, precision=precision, network__dropout=0.2, augment__mixup=0.2)
+    whole = learn(recipe, tmp_path / "whole")
+    for epoch, batches in ((0, 2), (1, 3), (2, 1)):
+        with pytest.raises(StopError):
+            fit.fit(
+                recipe, make_faces(98, copies=6), tmp_path / "cut", watch=Killer(epoch, batches)
+            )
+    assert bits(learn(recipe, tmp_path / "cut")) == bits(whole)
+    timed = ("seconds", "images_per_second")
+    tables = [
+        [{k: v for k, v in row.items() if k not in timed} for row in run.read_history(tmp_path / n)]
+        for n in ("whole", "cut")
+    ]
+    assert tables[0] == tables[1]
+
+
+def test_freezing_then_unfreezing_resumes_to_the_same_bits(tmp_path: Path):
+    recipe = tiny_recipe(
+        epochs=3, transfer__frozen_epochs=1, transfer__layer_decay=0.7, optimizer__name="sgd"
+    )
+    whole = learn(recipe, tmp_path / "whole")
+    with pytest.raises(StopError):
+        fit.fit(recipe, make_faces(98, copies=6), tmp_path / "cut", watch=Killer(2, 1))
+    assert bits(learn(recipe, tmp_path / "cut")) == bits(whole)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path):
+    first = learn(tiny_recipe(epochs=1), tmp_path)
+    watch = Rows()
+    again = fit.fit(tiny_recipe(epochs=1), make_faces(98, copies=6), tmp_path, watch=watch)
+    assert not watch.rows
+    assert bits(again) == bits(first)
+
+
+def test_a_folder_keeps_to_its_recipe_and_data(tmp_path: Path):
+    learn(tiny_recipe(epochs=1), tmp_path)
+    with pytest.raises(ValueError, match="another recipe"):
+        learn(tiny_recipe(epochs=1, seed=1), tmp_path)
+    with pytest.raises(ValueError, match="other data"):
+        fit.fit(tiny_recipe(epochs=1), make_faces(91, seed=5), tmp_path, watch=Silent())
+
+
+def test_a_run_of_an_older_mien_goes_on(tmp_path: Path):
+    """Keys that did not exist then are absent from its recipe, and have their defaults now."""
+    recipe = tiny_recipe(epochs=1)
+    learn(recipe, tmp_path)
+    text = (tmp_path / run.RECIPE).read_text().split("\n[transfer]")[0]
+    (tmp_path / run.RECIPE).write_text(text + "\n[augment]\nrotate=5.0\nshift=0.04\nerase=0.2\n"
+                                       "[optimizer]\nlr=3e-3\n")  # fmt: skip
+    learn(recipe, tmp_path)
+
+
+def test_plateau_lowers_the_rate_and_early_stopping_ends_on_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scores = iter([0.5, 0.4, 0.4, 0.4])
+    monkeypatch.setattr(fit, "score", lambda *a, **k: {"held_label": next(scores)})
+    recipe = tiny_recipe(
+        epochs=9, data__holdout=0.2, stopping__patience=3, schedule__name="plateau",
+        schedule__patience=1, schedule__warmup=0.0, schedule__factor=0.1,
+    )  # fmt: skip
+    kept = learn(recipe, tmp_path)
+    assert len(run.read_history(tmp_path)) == 4
+    best = weights.read(tmp_path / keep.BEST).state
+    assert torch.equal(best["label.weight"], kept.label.weight)
+    state = checkpoint.load(tmp_path / run.CHECKPOINT)
+    assert not torch.equal(best["label.weight"], state["ema"]["label.weight"])
+    rates = {group["lr"] / group["peak_lr"] for group in state["optimizer"]["param_groups"]}
+    assert max(rates) == pytest.approx(0.01)
+
+
+def test_balance_and_share_change_what_is_learnt_from(tmp_path: Path):
+    learn(
+        tiny_recipe(
+            epochs=1, data__share=0.6, balance__weights=0.5, balance__sampling=0.5,
+            balance__augment=1.0, optimizer__clip=1.0, optimizer__fused=True,
+        ),
+        tmp_path,
+    )  # fmt: skip
+    assert run.read_facts(tmp_path)["images"] < 70
+
+
+def test_no_loss_no_checkpoint(tmp_path: Path):
+    recipe = tiny_recipe(epochs=3)
+    learn(tiny_recipe(epochs=3), tmp_path / "a")
+    with pytest.raises(StopError):
+        fit.fit(recipe, make_faces(98, copies=6), tmp_path / "b", watch=Killer(1, 1))
+    before = (tmp_path / "b" / run.CHECKPOINT).read_bytes()
+    broken = make_faces(98, copies=6)
+    nan = tiny_recipe(epochs=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mien.train.loop.masked_cross_entropy", lambda *a: torch.tensor(float("nan")))
+        with pytest.raises(FloatingPointError, match=r"epoch 2, batch 1.*optimizer\.lr"):
+            fit.fit(nan, broken, tmp_path / "b", watch=Silent())
+    assert (tmp_path / "b" / run.CHECKPOINT).read_bytes() == before
+
+
+def test_weights_that_are_no_numbers_are_not_kept():
+    from tests.train.test_network import build
+
+    network = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]})
+    keep.check_finite(network, 0)
+    network.trunk.bn1.running_var[0] = np.inf
+    with pytest.raises(FloatingPointError, match=r"bn1\.running_var"):
+        keep.check_finite(network, 0)
+
+
+def test_too_few_pictures_for_a_batch(tmp_path: Path):
+    with pytest.raises(ValueError, match="do not fill a batch of 128"):
+        learn(tiny_recipe(batch_size=128), tmp_path)
+
+
+def test_facts_name_the_start_and_precision(tmp_path: Path):
+    learn(tiny_recipe(epochs=1, precision="auto"), tmp_path)
+    facts = json.loads((tmp_path / run.FACTS).read_text())
+    assert facts["start"] == "random"
+    assert facts["precision"] in ("float32", "bf16")

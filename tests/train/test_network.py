@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mien.train.network import build
+from mien.train.precision import choose, is_dense
+
+
+def test_unknown_trunk_names_near_ones():
+    with pytest.raises(ValueError, match="resnet18"):
+        build("resnet18x")
+
+
+@pytest.mark.parametrize(
+    ("stem", "side"), [("stock", 2), ("stride-1", 4), ("no-pool", 4), ("small", 8)]
+)
+def test_small_stems_keep_a_larger_map_and_the_same_weights(stem: str, side: int):
+    network = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}, stem=stem)
+    assert network.features(torch.zeros(2, 1, 64, 64)).shape[2:] == (side, side)
+    plain = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]})
+    network.load_state_dict(plain.state_dict())
+
+
+def test_a_stem_that_cannot_be_widened_says_so():
+    with pytest.raises(ValueError, match="no first pooling"):
+        build("test_efficientnet", stem="no-pool")
+
+
+def test_held_trunk_has_no_gradients_and_keeps_its_statistics():
+    network = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]})
+    network.hold(trunk=True, norms=False)
+    network.train()
+    before = {k: v.clone() for k, v in network.trunk.state_dict().items()}
+    label, ballot = network(torch.rand(4, 1, 24, 24) * 255)
+    (label.sum() + ballot.sum()).backward()
+    assert all(p.grad is None for p in network.trunk.parameters())
+    assert network.label.weight.grad is not None
+    assert all(torch.equal(v, before[k]) for k, v in network.trunk.state_dict().items())
+    network.hold(trunk=False, norms=False)
+    network(torch.rand(4, 1, 24, 24) * 255)
+    assert not torch.equal(network.trunk.bn1.running_mean, before["bn1.running_mean"])
+
+
+def test_auto_precision_is_explicit_where_asked_and_float32_for_depthwise_nets():
+    network = build("test_efficientnet")
+    assert not is_dense(network)
+    assert choose("bf16", network) == "bf16"
+    if not torch.cuda.is_available():
+        assert choose("auto", network) == "float32"
+    assert is_dense(build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mien.train.recipe import Recipe, known_keys, load, parse, vary
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_parses_states_its_command_and_round_trips(path: Path):
+    recipe = load(path)
+    assert recipe.same_training(parse(tomllib.loads(recipe.to_toml())))
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# mien ")
+    assert path.name in first
+
+
+def test_unknown_key_names_the_nearest():
+    with pytest.raises(ValueError, match=r"optimizer\.learning_rate"):
+        parse({"optimizer": {"learning_rate": 1}})
+    with pytest.raises(ValueError, match="did you mean 'batch_size'"):
+        parse({"batchsize": 3})
+
+
+def test_several_problems_stand_in_one_line():
+    with pytest.raises(ValueError, match=r"epochs.*; .*lr") as caught:
+        parse({"epochs": 0, "optimizer": {"lr": -1}})
+    assert "\n" not in str(caught.value)
+
+
+def test_overrides_are_toml_values_or_plain_text(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text("epochs = 3\n")
+    recipe = load(path, ["optimizer.lr=3e-4", "name=other", "network.start=a b.pth"])
+    assert (recipe.epochs, recipe.optimizer.lr, recipe.name) == (3, 3e-4, "other")
+    assert recipe.network.start == "a b.pth"
+    assert load(path).name == "mine"
+
+
+@pytest.mark.parametrize("text", ["epochs", "epochs.x=1"])
+def test_bad_override(text: str):
+    with pytest.raises(ValueError, match="epochs"):
+        load(None, ["epochs=2", text])
+
+
+def test_missing_and_broken_files(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="no such recipe"):
+        load(tmp_path / "no.toml")
+    (tmp_path / "bad.toml").write_text("a = = b")
+    with pytest.raises(ValueError, match="not TOML"):
+        load(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("tree", [{"schedule": {"name": "plateau"}}, {"stopping": {"patience": 1}}])
+def test_what_needs_a_held_out_score_says_so(tree: dict):
+    with pytest.raises(ValueError, match=r"data\.holdout"):
+        parse(tree)
+    parse(tree | {"data": {"holdout": 0.1}})
+
+
+def test_progressive_size_changes_at_its_epochs():
+    recipe = parse({"epochs": 4, "sizes": {"0": 32, "2": 40}})
+    assert [recipe.size_at(e) for e in range(4)] == [32, 32, 40, 40]
+    with pytest.raises(ValueError, match="epoch"):
+        parse({"epochs": 2, "sizes": {"2": 40}})
+
+
+def test_tune_decides_no_training():
+    tuned = parse({"tune": {"space": {"optimizer.lr": [1e-3]}}})
+    assert tuned.same_training(Recipe())
+    assert "tune" not in tuned.to_toml()
+
+
+def test_vary_checks_and_known_keys_are_dotted():
+    assert vary(Recipe(), {"optimizer.lr": 1e-3}).optimizer.lr == 1e-3
+    with pytest.raises(ValueError, match="lrr"):
+        vary(Recipe(), {"optimizer.lrr": 1e-3})
+    assert {"epochs", "optimizer.lr"} <= set(known_keys())

