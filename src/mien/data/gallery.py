@@ -72,7 +72,7 @@ class Gallery:
                 picture=_uri(pictures.get(line["id"])),
                 title=f"{line['id']} {line['detail']}".strip(),
                 emotion=line["emotion"],
-                note=line[note],
+                note=line[note] if note != "score" else f"{float(line[note]):.2f}",
                 kept=kept,
             )
             for line in lines

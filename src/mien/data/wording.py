@@ -66,13 +66,13 @@ def sentences(facts: dict[str, Any], groups: int, mixed: int) -> list[str]:
         )
     flagged = sum(counts["flags"].values())
     if flagged:
-        said.append(f"{flagged:,} flags wait for a person: run mien data review.")
+        said.append(f"{flagged:,} flags wait for a person: run `mien data review OUT`.")
     if not notes["models"]:
         said.append("No model took part: what is no face was found by its unlikeness alone.")
     if not notes["predictions"]:
         said.append(
             "Wrong labels were not searched for: that takes out-of-fold predictions "
-            "(mien train RECIPE DATA --folds 5, then prepare --predictions oof.npz)."
+            "(`mien train RECIPE DATA --folds 5`, then prepare with `--predictions oof.npz`)."
         )
     if notes["decisions"]:
         astray = notes["decisions_astray"]
