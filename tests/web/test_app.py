@@ -73,6 +73,7 @@ def test_head_and_maps_and_booleans(client, photo):
     assert "cam" in _problem(post("cam=maybe"), 422)
     assert "head" in _problem(post("head=mood"), 422)
     assert "min_face" in _problem(post("min_face=0"), 422)
+    assert "minface" in _problem(post("minface=20"), 422)
 
 
 def test_a_crop_that_is_no_photo_is_marked(client):

@@ -11,8 +11,6 @@ import threading
 import time
 import urllib.request
 
-import pytest
-
 from mien.web.app import create_app
 from mien.web.limits import Limits
 
@@ -92,8 +90,7 @@ def test_the_log_has_ids_and_no_file_names(model, photo, caplog):
     assert not any("secret" in line or "\n" in line for line in lines)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_shutdown_finishes_what_was_accepted(tiny, photo, stop):
+def test_shutdown_finishes_what_was_accepted(tiny, photo):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -109,7 +106,7 @@ def test_shutdown_finishes_what_was_accepted(tiny, photo, stop):
         post = threading.Thread(target=lambda: answers.append(json.load(_post(url, body, kind))))
         post.start()
         _until(lambda: json.load(_get(url, "/healthz"))["requests"] == 1, pause=0.005)
-        service.send_signal(stop)
+        service.send_signal(signal.SIGTERM)
         post.join(60)
         assert [len(picture["faces"]) for picture in answers[0]] == [1] * 20
         service.wait(30)

@@ -40,10 +40,11 @@ class Analyst:
         self.threads = threads
         self.batcher = Batcher(model.classify, threads=threads, batch_size=64 if batching else 1)
         self.ready = False
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="picture")
+        self._pool: ThreadPoolExecutor | None = None
 
     def start(self) -> None:
         """Start the threads and warm both graphs up."""
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="picture")
         self.batcher.start()
         self.model.find(np.zeros((64, 64, 3), np.uint8))
         self.model.classify(np.zeros((1, SIDE, SIDE), np.uint8))
@@ -52,7 +53,8 @@ class Analyst:
     def close(self) -> None:
         """Finish what was accepted and stop the threads."""
         self.ready = False
-        self._pool.shutdown(wait=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
         self.batcher.close()
 
     async def analyze(

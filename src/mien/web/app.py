@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from mien import __version__, bundle
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "static" / "page"
 
-MinFace = Annotated[int, Query(ge=8, le=2000, description="Side of the smallest face, pixels.")]
-Cam = Annotated[bool, Query(description="Also give activation maps, where the model has them.")]
-Head = Annotated[
-    Literal["votes", "label"],
-    Query(description="Which scores `top` looks at: people's votes, or FER-2013's labels."),
-]
 _BUSY = problems.responses(400, 401, 408, 413, 415, 422, 503)
 _FILES = {
     "type": "object",
@@ -100,7 +94,7 @@ def create_app(
         more = {"token": token is not None, "cam": "cam" in outputs, "limits": asdict(limits)}
         return JSONResponse(numbers.config(model.bundle, mode="served", **more))
 
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    _mount_page(app)
     if origins:
         from starlette.middleware.cors import CORSMiddleware
 
@@ -115,6 +109,20 @@ def create_app(
     return app
 
 
+def _mount_page(app: FastAPI) -> None:
+    """The page's files, each under its own path: a mount at / would hide 405 of other routes."""
+
+    def route(file: Path) -> None:
+        @app.get("/" if file.name == "index.html" else f"/{file.name}", include_in_schema=False)
+        def _file() -> FileResponse:
+            return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+    for file in sorted(PAGE.iterdir()):
+        if file.is_file():
+            route(file)
+    app.mount("/js", StaticFiles(directory=PAGE / "js"))
+
+
 def _v1(analyst: Analyst, gate: Gate) -> APIRouter:
     router = APIRouter(tags=["faces"])
     limits = analyst.limits
@@ -127,12 +135,12 @@ def _v1(analyst: Analyst, gate: Gate) -> APIRouter:
         openapi_extra=_body("image/*", "application/octet-stream"),
     )
     async def analyze(
-        request: Request, min_face: MinFace = 40, cam: Cam = False, head: Head = "votes"
+        request: Request, options: Annotated[schemas.AnalyzeOptions, Query()]
     ) -> list[dict[str, Any]]:
         """Find and score the faces of one or many pictures."""
         with gate.admit(announced(request, limits)):
             uploads = await read_uploads(request, limits, at_most=limits.pictures)
-            return await analyst.analyze(uploads, min_face=min_face, cam=cam, head=head)
+            return await analyst.analyze(uploads, **options.model_dump())
 
     @router.post(
         "/classify",
@@ -142,12 +150,12 @@ def _v1(analyst: Analyst, gate: Gate) -> APIRouter:
         openapi_extra=_body("image/*", "application/octet-stream"),
     )
     async def classify(
-        request: Request, cam: Cam = False, head: Head = "votes"
+        request: Request, options: Annotated[schemas.ClassifyOptions, Query()]
     ) -> list[dict[str, Any]]:
         """Score ready crops: pictures, or grey 48x48 bytes one after the other (octet-stream)."""
         with gate.admit(announced(request, limits)):
             uploads = await read_uploads(request, limits, at_most=limits.crops)
-            return await analyst.classify(uploads, cam=cam, head=head)
+            return await analyst.classify(uploads, **options.model_dump())
 
     @router.get(
         "/models", response_model=list[schemas.ModelInfo], responses=problems.responses(401)

@@ -46,26 +46,27 @@ class Batcher:
         self.classify = classify
         self.batch_size = batch_size
         self.runs = 0
-        self._threads = [
-            threading.Thread(target=self._work, name=f"batch-{i}", daemon=True)
-            for i in range(threads)
-        ]
+        self.threads = threads
+        self._running: list[threading.Thread] = []
         self._jobs: deque[_Job] = deque()
         self._change = threading.Condition()
         self._closing = False
 
     def start(self) -> None:
         """Start the threads."""
-        for thread in self._threads:
+        self._closing = False
+        for i in range(self.threads):
+            thread = threading.Thread(target=self._work, name=f"batch-{i}", daemon=True)
             thread.start()
+            self._running.append(thread)
 
     def close(self) -> None:
         """Finish what was submitted, then stop the threads."""
         with self._change:
             self._closing = True
             self._change.notify_all()
-        for thread in self._threads:
-            thread.join()
+        while self._running:
+            self._running.pop().join()
 
     def submit(self, crops: Crops, *, cam: bool = False) -> "Future[Scores]":
         """Queue crops (N, 48, 48); the future gives their scores, or the error of their run.

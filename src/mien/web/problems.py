@@ -86,9 +86,9 @@ def _response(status: int) -> dict[str, Any]:
     example = ProblemDetails(
         title=title, status=status, detail=_DETAILS.get(status, title), request_id="6f1b0c9e2d77"
     )
-    schema = {"$ref": "#/components/schemas/ProblemDetails"}
+    schema = ProblemDetails.model_json_schema()
     content = {MEDIA_TYPE: {"schema": schema, "example": example.model_dump()}}
-    return {"model": ProblemDetails, "description": title, "content": content}
+    return {"description": title, "content": content}
 
 
 _DETAILS = {

@@ -1,6 +1,6 @@
 """The service's answers as types; the source of its OpenAPI."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,24 @@ _FACE = {
 
 def _example(value: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+class ClassifyOptions(BaseModel):
+    """Query of ``/v1/classify``; unknown names are refused, so that no typing error goes unseen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cam: bool = Field(False, description="Also give activation maps, where the model has them.")
+    head: Literal["votes", "label"] = Field(
+        "votes",
+        description="Which scores `top` looks at: people's votes, or FER-2013's labels.",
+    )
+
+
+class AnalyzeOptions(ClassifyOptions):
+    """Query of ``/v1/analyze``."""
+
+    min_face: int = Field(40, ge=8, le=2000, description="Side of the smallest face, pixels.")
 
 
 class Expression(BaseModel):

@@ -1,0 +1,137 @@
+"""The review page: its interface, and the page itself driven in headless Chromium."""
+
+import csv
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from mien.data.prepare import prepare
+from mien.data.reviewing import Review
+from mien.web.review import create_app
+from tests.data.drawn import placard, write_folder
+
+from .conftest import running
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A prepared folder with two placards and a few copies left out."""
+    source, out = tmp_path / "set", tmp_path / "out"
+    write_folder(source, {"happy": 40, "sad": 40})
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        Image.fromarray(placard(rng)).save(source / "train" / "happy" / f"sign_{i}.png")
+    for i in range(6):
+        image = Image.open(source / "train" / "sad" / f"face_{i:04d}.png")
+        image.save(source / "train" / "sad" / f"twin_{i}.png")
+    prepare(source, out)
+    return source, out
+
+
+def decided(out):
+    path = out / "decisions.csv"
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {d["id"]: (d["action"], d["emotion"]) for d in csv.DictReader(file)}
+
+
+def wait_for(out, expected):
+    for _ in range(200):
+        if decided(out) == expected:
+            return
+        time.sleep(0.05)
+    assert decided(out) == expected
+
+
+def test_interface(folder):
+    _, out = folder
+    client = TestClient(create_app(Review.open(out)), base_url="http://127.0.0.1")
+    data = client.get("/api/entries").json()
+    first = data["entries"][0]
+    assert client.get("/api/crop/0.png").headers["content-type"] == "image/png"
+    assert client.get("/api/crop/99999.png").status_code == 404
+    good = {"changes": [{"id": first["id"], "action": "relabel", "emotion": "sad"}]}
+    assert client.post("/api/decisions", json=good).json() == {"decided": 1}
+    assert decided(out) == {first["id"]: ("relabel", "sad")}
+    for bad, status in (
+        ([{"id": "../x", "action": "drop"}], 404),
+        ([{"id": first["id"], "action": "burn"}], 422),
+        ([{"id": first["id"], "action": "relabel", "emotion": "bored"}], 422),
+    ):
+        assert client.post("/api/decisions", json={"changes": bad}).status_code == status
+    evil = {"origin": "http://evil.example"}
+    assert client.post("/api/decisions", json=good, headers=evil).status_code == 403
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert decided(out) == {first["id"]: ("relabel", "sad")}
+    assert client.get("/api/entries").json()["decisions"][first["id"]]["action"] == "relabel"
+    taken_back = {"changes": [{"id": first["id"]}]}
+    assert client.post("/api/decisions", json=taken_back).json() == {"decided": 0}
+
+
+def test_open_relabel_drop_undo_filter_and_prepare_again(folder, page):
+    source, out = folder
+    with running(create_app(Review.open(out))) as url:
+        page.goto(url)
+        page.wait_for_selector(".cell.here img")
+        everything = page.locator(".cell").count()
+        page.locator("#reasons button", has_text="Copies").or_(
+            page.locator("#reasons button", has_text="copies")
+        ).first.click()
+        page.wait_for_function("document.querySelectorAll('.cell').length === 6")
+        assert everything > 6
+        ids = [page.locator(f"#cell-{i}").get_attribute("title") for i in range(6)]
+
+        page.keyboard.press("k")  # keep the first, go on to the second
+        wait_for(out, {ids[0]: ("keep", "")})
+        page.keyboard.press("d")
+        wait_for(out, {ids[0]: ("keep", ""), ids[1]: ("drop", "")})
+        page.keyboard.press("u")
+        wait_for(out, {ids[0]: ("keep", "")})
+        assert page.inner_text("#d-file") == ids[1]
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("3")  # two at once: fear
+        expected = {ids[0]: ("keep", ""), ids[1]: ("relabel", "fear"), ids[2]: ("relabel", "fear")}
+        wait_for(out, expected)
+        assert page.inner_text("#cell-1 i") == "fear"
+
+        page.click("[data-state=decided]")
+        page.wait_for_function("document.querySelectorAll('.cell').length === 3")
+        page.select_option("#emotion", "happy")
+        page.wait_for_selector("#empty")
+        page.select_option("#emotion", "")
+        page.click("[data-state=all]")
+        page.wait_for_function("document.querySelectorAll('.cell').length === 6")
+    prepare(source, out)
+    with (out / "manifest.csv").open(newline="") as file:
+        kept = {line["id"]: line["emotion"] for line in csv.DictReader(file)}
+    assert kept[ids[0]] == "sad"
+    assert kept[ids[1]] == kept[ids[2]] == "fear"
+    assert ids[3] not in kept
+
+
+def test_ten_thousand_pictures_scroll(folder, page):
+    review = Review.open(folder[1])
+    review.entries = (review.entries * 10_000)[:10_000]
+    with running(create_app(review)) as url:
+        page.goto(url)
+        page.wait_for_selector(".cell.here img")
+        took = page.evaluate("""async () => {
+            const grid = document.getElementById("grid"), times = [];
+            for (let i = 1; i <= 30; i++) {
+                const begin = performance.now();
+                grid.scrollTop = grid.scrollHeight * i / 30;
+                draw();
+                grid.getBoundingClientRect();
+                times.push(performance.now() - begin);
+                await new Promise((done) => setTimeout(done));
+            }
+            return times.sort((a, b) => a - b)[15];
+        }""")
+        assert page.locator(".cell").count() < 400
+        assert took < 250  # one screen drawn anew, on a slow and busy machine
+        page.keyboard.press("End")
+        page.wait_for_selector("#cell-9999.here")
