@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,19 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 
 from mien.bundle import GRAPH, Bundle, Card
 from mien.measure.calibrate import fit_temperature
 from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
-from mien.train import quantize
+from mien.train import quantize, run
+from mien.train import weights as files
 from mien.train.export import export, finish
 from mien.train.graph import Graph, Member
-from mien.train.network import Network, build, normalisation
-from mien.train.recipe import Recipe, load
+from mien.train.network import Network
+from mien.train.recipe import Recipe
 
 Weights = Literal["float32", "fp16", "int8"]
 
@@ -33,19 +31,8 @@ def open_run(folder: Path) -> tuple[Network, Recipe, dict[str, Any]]:
     Raises:
         FileNotFoundError: the run is not finished, or is no run.
     """
-    weights = folder / "weights.safetensors"
-    if not weights.is_file():
-        raise FileNotFoundError(
-            f"{weights}: not there; is {folder} a finished run of `mien train`?"
-        )
-    recipe = load(folder / "recipe.toml")
-    settings = recipe.network
-    facts: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    mean, std = normalisation(settings.start, settings.mean, settings.std)
-    network = build(settings.trunk, trunk_args=settings.trunk_args, mean=mean, std=std)
-    state = {name: value.float() for name, value in load_file(weights).items()}
-    network.load_state_dict(state)
-    return network, recipe, facts
+    recipe, network = run.load_network(folder)
+    return network, recipe, run.read_facts(folder)
 
 
 def member(folder: Path, *, weight: float = 1.0) -> Member:
@@ -141,5 +128,5 @@ def fit_temperatures(table: Predictions) -> dict[str, float]:
 
 def save_weights(folder: Path, target: Path) -> None:
     """A finished run's weights as fp16 safetensors, from which a later run can start."""
-    state = load_file(folder / "weights.safetensors")
-    save_file({k: v.half() if v.dtype == torch.float32 else v for k, v in state.items()}, target)
+    network, _, facts = open_run(folder)
+    files.write(network, target, facts={"origin": facts["start"]}, half=True)
