@@ -25,7 +25,7 @@ from typing import Any
 
 from mien.cli.train import ALLOCATOR
 
-WARM_UP = 2
+WARM_UP = 1
 TRIES = {
     "default allocator": {"allocator": False},
     "contiguous layout": {"layout": "contiguous"},
@@ -94,7 +94,7 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
     from accelerate import Accelerator
     from timm.utils import ModelEmaV3
 
-    from mien.data.dataset import load_folder
+    from mien.data.dataset import load
     from mien.train import network as networks
     from mien.train import optim, precision
     from mien.train.fit import batch_maker
@@ -110,7 +110,7 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
             "optimizer": {"lr": 1e-4, "fused": options.get("fused", True)},
         }
     )  # fmt: skip
-    samples = from_dataset(trainable(load_folder(data).of("train")))
+    samples = from_dataset(trainable(load(data).of("train")))
     network = networks.build(trunk)
     if "layout" in options:
         network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(

@@ -39,7 +39,7 @@ def make_faces(count: int = 98, *, seed: int = 0, copies: int = 0) -> Dataset:
 def tiny_recipe(**changes: object) -> Recipe:
     """Two epochs of a 40-thousand-weight ResNet at 24 pixels; ``a__b`` is the key ``a.b``."""
     tree: dict[str, object] = {
-        "name": "tiny", "epochs": 2, "batch_size": 16, "ema": 0.8,
+        "name": "tiny", "epochs": 2, "batch_size": 16, "ema": 0.8, "data": {"nonfaces": 0.0},
         "network": {"trunk": "test_resnet", "size": 24, "trunk_args": {"channels": [8, 8, 16, 16]}},
         "optimizer": {"lr": 3e-3},
         "augment": {"rotate": 5.0, "shift": 0.04, "erase": 0.2},

@@ -121,7 +121,7 @@ def test_rarest_emotion_is_changed_most():
 
 
 def test_teacher_mixes_into_targets_and_stands_alone_where_nobody_voted():
-    make = maker(data__nonfaces=0.0, targets__teacher_weight=0.25, targets__smoothing=0.0)
+    make = maker(targets__teacher_weight=0.25, targets__smoothing=0.0)
     taught = torch.zeros(98, 17)
     taught[:, 2], taught[:, 7 + 4] = 1, 1
     samples = replace(make.samples, teacher=taught)

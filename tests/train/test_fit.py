@@ -66,7 +66,9 @@ def test_a_tiny_network_learns_and_leaves_a_whole_folder(tmp_path: Path):
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, precision: str):
-    recipe = tiny_recipe(epochs=3, precision=precision, network__dropout=0.2, augment__mixup=0.2)
+    recipe = tiny_recipe(
+        epochs=3, precision=precision, network__dropout=0.2, augment__mixup=0.2, data__nonfaces=0.13
+    )
     whole = learn(recipe, tmp_path / "whole")
     for epoch, batches in ((0, 2), (1, 3), (2, 1)):
         with pytest.raises(StopError):

@@ -127,7 +127,7 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
 
 def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     from mien.cli.progress import Bar
-    from mien.data.dataset import load_folder
+    from mien.data.dataset import load
     from mien.train.curves import draw
     from mien.train.events import Events
     from mien.train.fit import fit
@@ -140,7 +140,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
         import_module("tensorboard")  # miss it now rather than after an epoch
     first = os.environ.get("RANK", "0") == "0"
     console, folder = Console(quiet=not first), runs_folder() / recipe.name
-    data = load_folder(recipe.data.path).of("train")
+    data = load(recipe.data.path).of("train")
     bar = Bar(console)
     watch: Any = Events(folder, bar) if tensorboard and first else bar
     stopped: Stopped | None = None

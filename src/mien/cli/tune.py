@@ -40,7 +40,7 @@ def tune(
     keep_pages()
     seconds = None if budget is None else to_seconds(budget)
     from mien.cli.progress import Bar
-    from mien.data.dataset import load_folder
+    from mien.data.dataset import load
     from mien.train import study as findings
     from mien.train import tune as tuning
     from mien.train.run import runs_folder
@@ -63,7 +63,7 @@ def tune(
         shown = "–" if score is None else f"{100 * score:.1f} %"
         console.print(f"trial {trial.number} {trial.state.name.lower()} {shown}  {values}")
 
-    data = load_folder(recipe.data.path).of("train")
+    data = load(recipe.data.path).of("train")
     try:
         tuning.search(
             recipe, data, folder / "trials", opened, trials=trials, budget=seconds, watch=bar,

@@ -151,10 +151,11 @@ def split(recipe: Recipe, data: Dataset) -> tuple[Dataset, Dataset | None]:
 
 def batch_maker(recipe: Recipe, samples: Samples) -> BatchMaker:
     """How the recipe turns rows into batches."""
+    nonface_count = round(recipe.data.nonfaces * recipe.batch_size)
     return BatchMaker(
         samples, recipe.augment.model_dump(exclude={"mixup"}), crop=recipe.network.crop,
-        bank=nonfaces.made_bank(NONFACES, seed=recipe.seed),
-        nonface_count=round(recipe.data.nonfaces * recipe.batch_size),
+        bank=nonfaces.made_bank(NONFACES, seed=recipe.seed) if nonface_count else None,
+        nonface_count=nonface_count,
         smoothing=recipe.targets.smoothing, mixup=recipe.augment.mixup,
         teacher_weight=recipe.targets.teacher_weight,
         label_weight=balance.label_weights(samples.label, recipe.balance.weights),

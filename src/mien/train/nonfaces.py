@@ -6,6 +6,8 @@ image searches and detectors hand over by mistake. No real non-face of any data 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,8 +18,12 @@ SIZE = 48
 _WORDS = ("no image photo not found 404 error loading sample test logo face text news page").split()  # noqa: SIM905
 
 
+@lru_cache(maxsize=2)
 def made_bank(count: int, *, seed: int) -> Tensor:
-    """(count, 48, 48) uint8 textures, text and icons; the same for the same seed."""
+    """(count, 48, 48) uint8 textures, text and icons; the same for the same seed.
+
+    Kept between calls: fold after fold and trial after trial ask for it. Do not write into it.
+    """
     rng = np.random.default_rng(seed)
     makers = (_texture, _stripes, _text, _icon, _strokes)
     bank = [makers[i % len(makers)](rng) for i in range(count)]
