@@ -65,7 +65,7 @@ def video(
     from mien.infer.video import watch
 
     names(lang)
-    footage = Footage(source if camera is None else camera)  # type: ignore[arg-type]
+    footage = Footage(source if source is not None else camera or 0)
     info = footage.info() if camera is None else None
     loaded = load(model, threads=threads, head=head)
     history = Timeline()
@@ -82,6 +82,7 @@ def video(
             rate = info.rate if info else 30
             outputs.append(video_outputs.VideoFilm(out, rate=rate, sound=source, language=lang))
         for output in outputs:
+            output.open()
             stack.callback(output.close)
         frames = watch(footage, loaded, every=every, smooth=smooth, min_face=min_face)
         shown = _follow(frames, outputs, history, info)
@@ -99,14 +100,13 @@ def _follow(
 
     console = Console(stderr=True)
     columns = (
-        BarColumn(), TextColumn("{task.completed:,}/{task.total:,} frames"),
-        TextColumn("{task.fields[rate]}", justify="right"),
-        TimeRemainingColumn(),
+        BarColumn(), TextColumn("{task.completed:,} frames"),
+        TextColumn("{task.fields[rate]}", justify="right"), TimeRemainingColumn(),
     )  # fmt: skip
     begun, count = time.perf_counter(), 0
     with Progress(*columns, console=console, transient=True,
                   disable=not console.is_terminal) as progress:  # fmt: skip
-        task = progress.add_task("", total=info.frames if info else None, rate="")
+        task = progress.add_task("", total=info.frames or None if info else None, rate="")
         try:
             for frame in frames:
                 for output in outputs:

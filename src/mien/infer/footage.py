@@ -110,7 +110,7 @@ class Footage:
             ) from None
         if not container.streams.video:
             container.close()
-            raise ValueError(f"{self._name}: no pictures in it, only sound or text")
+            raise ValueError(f"{self._name}: no pictures in it; it may be cut short, or only sound")
         return container
 
     @property

@@ -12,6 +12,8 @@ from mien.infer.boxes import overlaps
 Floats = NDArray[np.float32]
 
 _UNLIKE, _ALIKE = 0.1, 0.6  # similarity of crops: hardly one person, surely enough one person
+_RECENT = 1.0  # seconds for which a place alone says who it is
+_DRIFT = 3.0  # seconds for which a hidden face is thought to move on
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Track:
 
     def expected(self, time: float) -> Floats:
         """The box at a later time, moving on as before."""
-        shift = (self.velocity * (time - self.time)).astype(np.float32)
+        shift = (self.velocity * min(time - self.time, _DRIFT)).astype(np.float32)
         moved: Floats = self.box + np.tile(shift, 2)
         return moved
 
@@ -55,7 +57,7 @@ class Tracker:
         begin: least detection score of a face that begins a track.
     """
 
-    def __init__(self, *, overlap: float = 0.25, patience: float = 2.0, begin: float = 0.7) -> None:
+    def __init__(self, *, overlap: float = 0.2, patience: float = 5.0, begin: float = 0.7) -> None:
         self.overlap = overlap
         self.patience = patience
         self.begin = begin
@@ -84,7 +86,14 @@ class Tracker:
             shares = np.stack([overlaps(box, boxes)[0] for box in expected])
             crowd = np.stack([overlaps(box, boxes)[0] for box in boxes])
             touching = ((shares > 0).sum(axis=0) > 1) | ((crowd > 0).sum(axis=0) > 1)
-            for track, at in self._pairs(expected, boxes, shares, looks, touching):
+            recent = np.array([time - track.time <= _RECENT for track in self.tracks])
+            alike = np.stack([track.looks for track in self.tracks]) @ looks.T
+            # a face that touches another may be half hidden: its looks say little against it
+            likely = touching | (recent[:, None] & (alike >= _UNLIKE))
+            near = _distance(expected, boxes) < 1.5
+            fits = ((shares >= self.overlap) & likely) | (near & (alike >= _ALIKE))
+            for row, at in best_pairs(np.where(fits, shares + alike, -np.inf)):
+                track = self.tracks[row]
                 track.see(boxes[at], looks[at], time, free=not touching[at])
                 numbers[at] = track.number
         for at, score in enumerate(scores):
@@ -94,28 +103,16 @@ class Tracker:
                 self.tracks.append(Track(self.count, boxes[at], time, looks[at]))
         return numbers
 
-    def _pairs(
-        self,
-        expected: Floats,
-        boxes: Floats,
-        shares: Floats,
-        looks: Floats,
-        touching: NDArray[np.bool_],
-    ) -> list[tuple[Track, int]]:
-        """Tracks and faces that belong together, the surest first.
 
-        A face that touches another may be half hidden, so its looks speak for it, not against.
-        """
-        alike = np.stack([track.looks for track in self.tracks]) @ looks.T
-        near = _distance(expected, boxes) < 1.5
-        moves = (shares >= self.overlap) & ((alike >= _UNLIKE) | touching)
-        merit = np.where(moves | (near & (alike >= _ALIKE)), shares + alike, -np.inf)
-        pairs = []
-        while merit.max() > -np.inf:
-            row, column = (int(at) for at in np.unravel_index(merit.argmax(), merit.shape))
-            pairs.append((self.tracks[row], column))
-            merit[row], merit[:, column] = -np.inf, -np.inf
-        return pairs
+def best_pairs(merit: NDArray[np.floating]) -> list[tuple[int, int]]:
+    """Rows and columns that belong together, each once, the highest first; -inf is never."""
+    merit = merit.copy()
+    pairs = []
+    while merit.max() > -np.inf:
+        row, column = (int(at) for at in np.unravel_index(merit.argmax(), merit.shape))
+        pairs.append((row, column))
+        merit[row], merit[:, column] = -np.inf, -np.inf
+    return pairs
 
 
 def describe(crops: NDArray[np.uint8]) -> Floats:
@@ -124,7 +121,7 @@ def describe(crops: NDArray[np.uint8]) -> Floats:
     Crops are averaged to 12x12, which forgives a pixel's shift, and made free of brightness and
     contrast.
     """
-    small = crops.reshape(len(crops), 12, 4, 12, 4).mean(axis=(2, 4)).reshape(len(crops), -1)
+    small = crops.reshape(len(crops), 12, 4, 12, 4).mean(axis=(2, 4)).reshape(-1, 144)
     return _unit((small - small.mean(axis=1, keepdims=True)).astype(np.float32))
 
 

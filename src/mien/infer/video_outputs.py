@@ -22,6 +22,10 @@ COLUMNS = ("frame", "time", "track", *FACE_COLUMNS)
 class FrameOutput(Protocol):
     """Anything that takes frames."""
 
+    def open(self) -> None:
+        """Begin."""
+        ...
+
     def add(self, frame: Frame) -> None:
         """Take one; times rise."""
         ...
@@ -35,7 +39,11 @@ class VideoCsv:
     """One row a face and frame, columns ``COLUMNS``."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", newline="", encoding="utf-8")
+        self.path = path
+
+    def open(self) -> None:
+        """See ``FrameOutput.open``."""
+        self.file = self.path.open("w", newline="", encoding="utf-8")
         self.writer = csv.DictWriter(self.file, COLUMNS, lineterminator="\n")
         self.writer.writeheader()
 
@@ -54,7 +62,11 @@ class VideoJson:
     """One JSON line a face and frame: ``frame`` and ``time`` beside ``Face.to_dict()``."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", encoding="utf-8")
+        self.path = path
+
+    def open(self) -> None:
+        """See ``FrameOutput.open``."""
+        self.file = self.path.open("w", encoding="utf-8")
 
     def add(self, frame: Frame) -> None:
         """See ``FrameOutput.add``."""
@@ -85,6 +97,9 @@ class VideoFilm:
         self.sound = sound
         self.language = language
         self.film: Film | None = None
+
+    def open(self) -> None:
+        """See ``FrameOutput.open``."""
 
     def add(self, frame: Frame) -> None:
         """See ``FrameOutput.add``."""
