@@ -7,6 +7,7 @@ import pytest
 from mien.measure.ceiling import noise
 from mien.measure.evaluate import evaluate
 from mien.measure.tables import all_tables, spell
+from mien.measure.votes import worth_annotators
 
 from .made import make_table
 
@@ -89,5 +90,8 @@ def test_noise_by_hand():
     assert found["no_majority"] == pytest.approx(2 / 4)
     assert found["two_agree"] == pytest.approx(
         np.mean([1, 20 * 2 / 90, (30 + 12) / 90, (42 + 6) / 90])
+    )
+    assert found["prior_worth"] == pytest.approx(
+        worth_annotators(counts, np.tile(counts.mean(axis=0) / 10, (4, 1)))
     )
     assert found["in_copies"] == found["conflicting"] == pytest.approx(2 / 4)

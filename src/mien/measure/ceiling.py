@@ -6,18 +6,20 @@ import numpy as np
 
 from mien.emotions import BALLOT_INDEX
 from mien.measure.predictions import Predictions
-from mien.measure.votes import majority
+from mien.measure.votes import majority, shares, worth_annotators
 
 
 def noise(table: Predictions) -> dict[str, float]:
-    """Shares that bound every score on this table.
+    """Figures that bound every score on this table.
 
     Returns:
         ``label_is_top_vote``: pictures whose label is what most people saw (ties count as seen);
         ``two_agree``: chance that two of a picture's annotators chose the same option;
         ``no_majority``: pictures on which no option has more than half of the votes, or the votes
-        are for unknown or NF; ``in_copies``: pictures with a pixel-identical copy in this table;
-        ``conflicting``: pictures among such copies whose labels differ. Only what can be known.
+        are for unknown or NF; ``prior_worth``: how many annotators the average ballot of all is
+        worth as an answer to each; ``in_copies``: pictures with a pixel-identical copy in this
+        table; ``conflicting``: pictures among such copies whose labels differ. Only what can be
+        known.
     """
     found: dict[str, float] = {}
     voted = table.has_votes
@@ -26,6 +28,8 @@ def noise(table: Predictions) -> dict[str, float]:
         n = counts.sum(axis=1)
         found["two_agree"] = float(((counts * (counts - 1)).sum(axis=1) / (n * (n - 1))).mean())
         found["no_majority"] = float((majority(counts, strict=True) < 0).mean())
+        average = shares(counts).mean(axis=0, keepdims=True)
+        found["prior_worth"] = worth_annotators(counts, np.repeat(average, len(counts), axis=0))
         both = voted & table.known
         if both.any():
             counts = table.counts[both]

@@ -48,10 +48,12 @@ def _worth(result: dict[str, Any]) -> str:
     low = f"{worth['low']:.1f}" if worth["low"] is not None else "?"
     high = f"{worth['high']:.1f}" if worth["high"] is not None else "more"
     number = f"{worth['value']:.1f}" if worth["value"] is not None else "very many"
+    prior = result["ceiling"]["prior_worth"]
     return (
         f"As an estimate of what people see in a face it is worth {number} annotators ({low} to "
-        f"{high}): one would have to ask that many to know as well how everybody would vote. Where "
-        f"most people agree, it names what they see in {_n(clear)} of 100 pictures "
+        f"{high}): one would have to ask that many to know as well how everybody would vote. The "
+        f"average ballot, given to every face alike, is worth {prior:.1f}. Where most people "
+        f"agree, it names what they see in {_n(clear)} of 100 pictures "
         f"({_range(clear)}; FER+ majority)."
     )
 
