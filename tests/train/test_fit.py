@@ -70,7 +70,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, precision: str):
         epochs=3, precision=precision, network__dropout=0.2, augment__mixup=0.2, data__nonfaces=0.13
     )
     whole = learn(recipe, tmp_path / "whole")
-    for epoch, batches in ((0, 2), (1, 3), (2, 1)):
+    for epoch, batches in ((0, 2), (2, 1)):
         with pytest.raises(StopError):
             fit.fit(
                 recipe, make_faces(98, copies=6), tmp_path / "cut", watch=Killer(epoch, batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -53,7 +54,9 @@ def tune(
     opened = tuning.open_study(
         name, storage or f"sqlite:///{folder / 'study.db'}", seed=recipe.seed
     )
-    helpers = [subprocess.Popen(_alone(sys.argv)) for _ in range(jobs - 1)]
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    shared = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    helpers = [subprocess.Popen(_alone(sys.argv), env=shared) for _ in range(jobs - 1)]
     console = Console()
     bar = Bar(console)
 
@@ -67,7 +70,7 @@ def tune(
     try:
         tuning.search(
             recipe, data, folder / "trials", opened, trials=trials, budget=seconds, watch=bar,
-            on_trial=on_trial,
+            on_trial=on_trial, threads=threads if jobs > 1 else 0,
         )  # fmt: skip
     finally:
         bar.close()

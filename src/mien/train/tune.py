@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from mien.data.dataset import Dataset
 from mien.train.fit import fit
 from mien.train.pace import SCORE
@@ -84,7 +86,7 @@ def open_study(name: str, storage: str, *, seed: int) -> Study:
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of every trial cut short
     backend: Any = storage
     if "://" in storage:
         engine = {"connect_args": {"timeout": LOCK_TIMEOUT}} if storage.startswith("sqlite") else {}
@@ -111,6 +113,7 @@ def search(
     budget: float | None,
     watch: Watcher,
     on_trial: Callable[[Study, Any], None],
+    threads: int = 0,
 ) -> None:
     """Run trials until the study holds ``trials`` that ended, or ``budget`` seconds have passed.
 
@@ -126,6 +129,7 @@ def search(
         budget: seconds for this process; None is no limit.
         watch: is told how each trial goes.
         on_trial: is called after each.
+        threads: for this process's arithmetic; 0 leaves it to torch.
 
     Raises:
         ValueError: ``[tune]`` names no key of a recipe, or choices that it cannot take.
@@ -135,6 +139,8 @@ def search(
     from optuna.trial import TrialState
 
     check_space(recipe)
+    if threads:
+        torch.set_num_threads(threads)
     deadline = time.monotonic() + budget if budget else float("inf")
     longest = 60 * recipe.tune.minutes if recipe.tune.minutes else float("inf")
 

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from tests.train.test_runs import made_run
+from typer.testing import CliRunner
+
+from mien.cli import train as verbs
+from mien.cli.tune import tune
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    for verb in (verbs.train, verbs.distill, verbs.runs, tune):
+        app.command()(verb)
+    return app
+
+
+def test_a_command_line_is_a_recipe_a_folder_and_overrides(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text("epochs = 3\n")
+    recipe = verbs.read_recipe([str(file), "some/data", "optimizer.lr=1e-3"], start="lite0")
+    assert (recipe.name, recipe.epochs, recipe.data.path) == ("mine", 3, "some/data")
+    assert recipe.network.start == "lite0"
+    with pytest.raises(ValueError, match="one recipe and one data folder"):
+        verbs.read_recipe(["a", "b"])
+    with pytest.raises(ValueError, match="which data"):
+        verbs.read_recipe([str(file)])
+
+
+def test_runs_are_listed_compared_and_drawn(app: typer.Typer, runs: Path, tmp_path: Path):
+    made_run(runs, "one", optimizer__lr=1e-3)
+    made_run(runs, "two")
+    listed = CliRunner().invoke(app, ["runs"])
+    assert listed.exit_code == 0
+    assert "one" in listed.stdout
+    assert "two" in listed.stdout
+    assert "optimizer.lr" not in listed.stdout
+    picture = tmp_path / "both.png"
+    compared = CliRunner().invoke(app, ["runs", "one", "two", "--curves", str(picture)])
+    assert "optimizer.lr" in compared.stdout
+    assert picture.stat().st_size > 1000
+
+
+def test_no_runs_say_what_makes_them(app: typer.Typer, runs: Path):
+    with pytest.raises(FileNotFoundError, match="mien train"):
+        CliRunner().invoke(app, ["runs"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("verb", ["train", "distill", "runs", "tune"])
+def test_help_ends_with_an_example(app: typer.Typer, verb: str):
+    shown = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert f"Example: mien {verb}" in shown.stdout
