@@ -74,7 +74,7 @@ def test_a_full_disk_ends_a_run_that_then_goes_on(tmp_path: Path):
 def test_a_full_tmpfs_ends_a_run_that_then_goes_on(tmp_path: Path):
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(small)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting needs root")
     try:
@@ -84,7 +84,7 @@ def test_a_full_tmpfs_ends_a_run_that_then_goes_on(tmp_path: Path):
         class Fill(Silent):
             def end(self, row: dict) -> None:
                 with pytest.raises(OSError, match="No space"):
-                    filler.write_bytes(bytes(2 << 20))
+                    filler.write_bytes(bytes(8 << 20))
 
         with pytest.raises(OSError, match="run the same command again"):
             fit.fit(recipe, faces, small / "run", watch=Fill())

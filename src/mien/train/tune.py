@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +91,13 @@ def open_study(name: str, storage: str, *, seed: int) -> Study:
     backend: Any = storage
     if "://" in storage:
         engine = {"connect_args": {"timeout": LOCK_TIMEOUT}} if storage.startswith("sqlite") else {}
-        backend = optuna.storages.RDBStorage(
-            storage, engine_kwargs=engine, heartbeat_interval=HEARTBEAT,
-            grace_period=4 * HEARTBEAT,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # heartbeats are marked as experimental since 2021
+            backend = optuna.storages.RDBStorage(
+                storage, engine_kwargs=engine, heartbeat_interval=HEARTBEAT,
+                grace_period=4 * HEARTBEAT,
+                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
+            )  # fmt: skip
     joins = name in optuna.get_all_study_names(backend)
     return optuna.create_study(
         study_name=name, storage=backend, load_if_exists=True, direction="maximize",
