@@ -19,11 +19,11 @@ ROOT = Path(__file__).parents[1]
 BROWSER = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 DESKTOP, PHONE = (1280, 900), (390, 844)
-SHOTS = [
-    ("page-desktop-light", DESKTOP, "light", "en"),
-    ("page-desktop-dark", DESKTOP, "dark", "ko"),
-    ("page-phone-light", PHONE, "light", "ko"),
-    ("page-phone-dark", PHONE, "dark", "en"),
+SHOTS = [  # name, size, theme, language, which picture is chosen
+    ("page-desktop-light", DESKTOP, "light", "en", 0),
+    ("page-desktop-dark", DESKTOP, "dark", "ko", 1),
+    ("page-phone-light", PHONE, "light", "ko", 0),
+    ("page-phone-dark", PHONE, "dark", "en", 1),
 ]
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     parser.add_argument("--pictures", type=Path, nargs="*", default=None)
     given = parser.parse_args()
-    pictures = given.pictures or [ROOT / "examples" / "astronaut.jpg"]
+    pictures = given.pictures or portraits()
     given.out.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -46,7 +46,7 @@ def main() -> None:
         wait_for(url + "readyz")
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
-            for name, size, theme, language in SHOTS:
+            for name, size, theme, language, chosen in SHOTS:
                 context = browser.new_context(
                     viewport={"width": size[0], "height": size[1]},
                     device_scale_factor=2 if size == PHONE else 1.5,
@@ -58,8 +58,12 @@ def main() -> None:
                 page.wait_for_selector('#promise:has-text(".")')
                 if name in ("page-desktop-light", "page-phone-dark"):
                     page.screenshot(path=given.out / f"{name.rpartition('-')[0]}-empty.png")
-                read(page, pictures)
+                read(page, pictures, min(chosen, len(pictures) - 1))
                 page.screenshot(path=given.out / f"{name}.png")
+                if name == "page-desktop-light":
+                    page.click("#maps")
+                    page.locator(".frame").screenshot(path=given.out / "page-heat-map.png")
+                    page.locator("#results").screenshot(path=given.out / "page-table.png")
                 context.close()
             browser.close()
     finally:
@@ -67,11 +71,21 @@ def main() -> None:
         service.wait(timeout=90)
 
 
-def read(page: Page, pictures: list[Path]) -> None:
-    """Upload pictures and wait until all are read and drawn."""
+def portraits() -> list[Path]:
+    """Two public-domain portraits: NASA's astronaut, and Grace Hopper out of matplotlib."""
+    import matplotlib
+
+    sample = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    return [ROOT / "examples" / "astronaut.jpg", sample]
+
+
+def read(page: Page, pictures: list[Path], chosen: int) -> None:
+    """Upload pictures, choose one, and wait until all are read and drawn."""
     page.set_input_files("#file", [str(path) for path in pictures])
     page.wait_for_selector(".box[aria-pressed=true]")
     page.locator("#table tbody tr").nth(len(pictures) - 1).wait_for()
+    page.click(f"[data-key=row-{chosen}-0]")
+    page.locator(".busy").wait_for(state="detached")
     page.wait_for_timeout(600)  # bars grow
 
 

@@ -55,7 +55,7 @@ def test_the_astronaut_is_happy_in_two_languages(page, text, tmp_path):
         first = page.locator(".bars li").first
         assert first.get_attribute("data-emotion") == "happy"
         assert page.inner_text("#top") == "happy"
-        assert "of 10 people would say" in page.inner_text(".lead")
+        assert "people would say" in page.inner_text(".lead")
         page.click("[data-language=ko]")
         page.wait_for_selector("#top:has-text('기쁨')")
         assert page.get_attribute("html", "lang") == "ko"

@@ -32,9 +32,9 @@ class _Job:
 class Batcher:
     """A queue and a few threads that run all that waits, together.
 
-    Nothing waits for company: a free thread takes what is there at once, so one request alone is
-    as fast as without a queue, and batches grow only while all threads are busy. How much may
-    wait is bounded by whoever submits (``mien.web.gate``).
+    Nothing waits for company: a free thread takes its share of what is there at once, so one
+    request alone is as fast as without a queue, and batches grow only while all threads are
+    busy. How much may wait is bounded by whoever submits (``mien.web.gate``).
 
     Args:
         classify: scores crops; called from the threads.
@@ -87,9 +87,12 @@ class Batcher:
         with self._change:
             while not self._jobs and not self._closing:
                 self._change.wait()
+            share = -(-len(self._jobs) // self.threads)  # the rest is for the other threads
             taken: list[_Job] = []
             crops = 0
-            while self._jobs and (not taken or crops + len(self._jobs[0].crops) <= self.batch_size):
+            while len(taken) < share and (
+                not taken or crops + len(self._jobs[0].crops) <= self.batch_size
+            ):
                 job = self._jobs.popleft()
                 taken.append(job)
                 crops += len(job.crops)

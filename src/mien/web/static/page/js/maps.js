@@ -3,7 +3,8 @@ import { placement } from "./crop.js";
 import { resize } from "./resample.js";
 import { top } from "./scores.js";
 
-const STRENGTH = 0.82;
+const STRENGTH = 0.85;
+const CONTRAST = 1.7; // above 1, low cells fade and the peak stands out
 
 export function drawMap(session, canvas) {
   const { chosen: face, shown, config } = session;
@@ -36,7 +37,10 @@ function whole({ width, height }, side) {
 function heat(map, side, colour) {
   const cells = map.flat();
   const [low, high] = [Math.min(...cells), Math.max(...cells)];
-  const data = Uint8ClampedArray.from(cells, (cell) => (255 * (cell - low)) / (high - low || 1));
+  const data = Uint8ClampedArray.from(cells, (cell) => {
+    const share = (cell - low) / (high - low || 1);
+    return 255 * share ** CONTRAST;
+  });
   const small = { data, width: map[0].length, height: map.length, channels: 1 };
   const soft = resize(small, side, side, "bicubic").data;
   const canvas = new OffscreenCanvas(side, side);

@@ -35,7 +35,7 @@ function reading(session) {
       el("p", { class: "lead" }, lead(face, head, share)),
       el("h2", { class: "top", id: "top" }, nameOf(best)),
     ),
-    people(face, head, emotions),
+    head === "votes" ? people(face, emotions) : null,
     bars(session),
     unclear(face),
     face.detected ? null : el("p", { class: "aside" }, t("small")),
@@ -46,7 +46,8 @@ function reading(session) {
 function lead(face, head, share) {
   if (face.is_unclear) return t("unclearLead", { n: outOfTen(face.unclear) });
   if (head === "label") return t("leadLabel", { p: percent(share) });
-  return t("lead", { n: outOfTen(share) });
+  const n = outOfTen(share);
+  return n === 10 ? t("leadAll") : t("lead", { n });
 }
 
 function pager(session) {
@@ -63,8 +64,8 @@ function pager(session) {
 }
 
 // Ten people in the colours of their votes, most votes first.
-function people(face, head, emotions) {
-  const counts = split(emotions.map((emotion) => face[head][emotion.id]));
+function people(face, emotions) {
+  const counts = split(emotions.map((emotion) => face.votes[emotion.id]));
   const order = emotions.map((_, i) => i).sort((a, b) => counts[b] - counts[a] || a - b);
   const figures = order.flatMap((i) =>
     Array.from({ length: counts[i] }, () => icon("person", { "--colour": emotions[i].colour })),
