@@ -12,8 +12,9 @@ from mien.emotions import BALLOT_INDEX, EMOTIONS, VOTE_COLUMNS
 BIG = 192
 # Mouth curve (-1 down, 1 up), mouth opening, eye opening, slope of the brows.
 LOOKS = {
-    "angry": (-0.6, 0.2, 0.7, 0.9), "disgust": (-0.8, 0.1, 0.5, 0.4), "fear": (-0.3, 0.6, 1.5, -0.9),
-    "happy": (1.0, 0.5, 0.9, 0.0), "neutral": (0.0, 0.0, 1.0, 0.0), "sad": (-0.9, 0.0, 0.7, -0.8),
+    "angry": (-0.6, 0.2, 0.7, 0.9), "disgust": (-0.8, 0.1, 0.5, 0.4),
+    "fear": (-0.3, 0.6, 1.5, -0.9), "happy": (1.0, 0.5, 0.9, 0.0),
+    "neutral": (0.0, 0.0, 1.0, 0.0), "sad": (-0.9, 0.0, 0.7, -0.8),
     "surprise": (0.0, 1.0, 1.6, -0.2),
 }  # fmt: skip
 
@@ -38,11 +39,17 @@ def face(rng, emotion):
     eye_y, gap, r = y - h * rng.uniform(0.1, 0.3), w * rng.uniform(0.36, 0.5), w * 0.16
     for side in (-1, 1):
         cx = x + side * gap
-        pen.ellipse((cx - r * 1.3, eye_y - r * eye_open, cx + r * 1.3, eye_y + r * eye_open), fill=245)
+        pen.ellipse(
+            (cx - r * 1.3, eye_y - r * eye_open, cx + r * 1.3, eye_y + r * eye_open), fill=245
+        )
         pen.ellipse((cx - r * 0.6, eye_y - r * 0.6, cx + r * 0.6, eye_y + r * 0.6), fill=ink)
         brow, tilt = eye_y - r * (1.4 + eye_open), slope * r * 0.9
-        pen.line((cx - side * r * 1.6, brow + tilt, cx + side * r * 1.6, brow - tilt), fill=ink, width=7)
-    pen.line((x, eye_y + r, x - 6, y + h * 0.22, x + 5, y + h * 0.24), fill=max(0, skin - 60), width=4)
+        pen.line(
+            (cx - side * r * 1.6, brow + tilt, cx + side * r * 1.6, brow - tilt), fill=ink, width=7
+        )
+    pen.line(
+        (x, eye_y + r, x - 6, y + h * 0.22, x + 5, y + h * 0.24), fill=max(0, skin - 60), width=4
+    )
     my, mw = y + h * 0.52, w * rng.uniform(0.35, 0.5)
     if mouth_open > 0.15:
         mh = h * 0.2 * mouth_open
@@ -50,8 +57,12 @@ def face(rng, emotion):
     bend = 22 * curve
     points = [(x + mw * t, my - bend * t * t + bend / 2) for t in np.linspace(-1, 1, 9)]
     pen.line(points, fill=ink, width=8, joint="curve")
-    lit = np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float32) * smooth(rng, 4, 0.35, 1.25)
-    small = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8)).resize((48, 48), Image.Resampling.BOX)
+    lit = np.asarray(image.filter(ImageFilter.GaussianBlur(1.5)), np.float32) * smooth(
+        rng, 4, 0.35, 1.25
+    )
+    small = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8)).resize(
+        (48, 48), Image.Resampling.BOX
+    )
     return np.clip(np.asarray(small) + rng.normal(0, 4, (48, 48)), 0, 255).astype(np.uint8)
 
 

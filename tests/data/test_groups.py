@@ -45,6 +45,18 @@ def test_placed_copies_of_a_test_picture_leave_train():
     assert group.tolist() == [-1, 1]
 
 
+def test_a_copy_of_a_picture_that_is_turned_away_still_knows_its_group():
+    # 0 in train and 1 in test have the same pixels, so has 2, which is new; pairs name 0 alone.
+    group, bridges = group_copies(
+        pairs((0, 1), (0, 2)),
+        np.ones(3, bool),
+        np.array([0, 2, NEW]),
+        pixels=np.array([7, 7, 7]),
+    )
+    assert bridges.tolist() == [True, False, False]
+    assert group.tolist() == [-1, 1, 1]
+
+
 def test_the_later_split_keeps_a_group():
     group = np.array([0, 0, 0, 3, 4, -1])
     hint = np.array([0, 2, 1, 0, 1, 2])
@@ -59,9 +71,7 @@ def judge(group, emotion, votes=None, decided=(), placed=()):
         for column, count in counts.items():
             table[row, column] = count
     mask = [np.isin(np.arange(n), rows) for rows in (decided, placed)]
-    return judge_groups(
-        np.array(group), np.array(emotion), table, decided=mask[0], placed=mask[1]
-    )
+    return judge_groups(np.array(group), np.array(emotion), table, decided=mask[0], placed=mask[1])
 
 
 def test_votes_settle_a_conflict():

@@ -33,7 +33,9 @@ def test_order_of_the_pictures_does_not_matter():
 
 def test_seed_matters():
     label, size, key = made(300)
-    one, two = (place_groups(label, size, key, np.full(300, -1), ratio=RATIO, seed=s) for s in (0, 1))
+    one, two = (
+        place_groups(label, size, key, np.full(300, -1), ratio=RATIO, seed=s) for s in (0, 1)
+    )
     assert (one != two).any()
 
 

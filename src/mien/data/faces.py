@@ -47,7 +47,7 @@ class Verdict:
 def oddness(outlier: NDArray[np.float64]) -> NDArray[np.float64]:
     """Outlier scores as 0 to 1: one half at ``OUTLIER_FLAG``, nine tenths at ``OUTLIER_SURE``."""
     slope = np.log(9) / (OUTLIER_SURE - OUTLIER_FLAG)
-    return np.asarray(1 / (1 + np.exp(-slope * (outlier - OUTLIER_FLAG))))
+    return np.asarray((1 + np.tanh(slope / 2 * (outlier - OUTLIER_FLAG))) / 2)
 
 
 def not_a_face(

@@ -99,6 +99,7 @@ def apply_groups(
     fates: Fates,
     copies: Copies,
     *,
+    sha256: NDArray[np.str_],
     votes: NDArray[np.int64],
     readable: NDArray[np.bool_],
     pinned: NDArray[np.int64],
@@ -110,13 +111,16 @@ def apply_groups(
     Args:
         fates: changed in place.
         copies: verified pairs.
+        sha256: (N,) of the pixels.
         votes: (N, 10) counts.
         readable: (N,) pictures whose pixels can be compared; those left out link others too.
         pinned: (N,) split of an earlier run, -1 without.
         hint: (N,) the source's own split where that is kept, else None.
         keep_all: keep all copies with the settled label.
     """
-    group, bridges = group_copies(copies.pairs, readable, pinned)
+    group, bridges = group_copies(
+        copies.pairs, readable, pinned, pixels=np.unique(sha256, return_inverse=True)[1]
+    )
     fates.group[:] = group
     for row in np.flatnonzero(bridges).tolist():
         fates.exclude(row, BRIDGE, "has copies in several splits")

@@ -38,7 +38,11 @@ class Forest:
 
 
 def group_copies(
-    pairs: NDArray[np.int64], usable: NDArray[np.bool_], pinned: NDArray[np.int64]
+    pairs: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+    pinned: NDArray[np.int64],
+    *,
+    pixels: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Sets of copies, none of which is bound to two splits.
 
@@ -50,28 +54,34 @@ def group_copies(
         pairs: (P, 2) rows that are copies of each other.
         usable: (N,) rows that take part.
         pinned: (N,) index into ``SPLIT_NAMES`` where a picture was placed before, -1 if new.
+        pixels: (N,) a number for each set of identical pictures; what is a copy of one of them is
+            a copy of all, even where that one is turned away. None where all differ.
 
     Returns:
         ``group`` (N,) the smallest row of each picture's set, -1 where not admitted; ``bridges``
         (N,) the pictures turned away.
     """
     count = len(usable)
-    copies: dict[int, list[int]] = {}
+    content = list(range(count)) if pixels is None else pixels.tolist()
+    copies: dict[int, set[int]] = {}
     for a, b in pairs.tolist():
-        copies.setdefault(a, []).append(b)
-        copies.setdefault(b, []).append(a)
+        copies.setdefault(content[a], set()).add(content[b])
+        copies.setdefault(content[b], set()).add(content[a])
+    member: dict[int, int] = {}  # an admitted picture of each content
     forest = Forest(count)
     admitted = np.zeros(count, np.bool_)
     bridges = np.zeros(count, np.bool_)
     turn = np.lexsort((np.arange(count), -pinned))
     for row in turn[usable[turn]].tolist():
-        touching = [other for other in copies.get(row, ()) if admitted[other]]
+        alike = {content[row], *copies.get(content[row], ())}
+        touching = [member[c] for c in sorted(alike) if c in member]
         place = int(pinned[row])
         if forest.conflicts(touching, place):
             bridges[row] = True
             continue
         forest.join([row, *touching], place)
         admitted[row] = True
+        member[content[row]] = row
     group = np.full(count, -1, np.int64)
     for row in np.flatnonzero(admitted).tolist():
         group[row] = forest.root(row)

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from mien.data.neighbours import Rows
 
 CELL, BINS = 8, 8
-SAMPLE = 8000
+SAMPLE = 5000
 CHUNK = 4096
 RIDGE = 0.005
+FEWEST = 50
 TRIM = 0.05
 """Share of the sample, the most unlike, that the Gaussian is fitted without."""
 
@@ -42,36 +43,51 @@ def gradient_histograms(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 def outlier_scores(rows: Rows, index: NDArray[np.int64]) -> NDArray[np.float64]:
     """How many robust standard deviations each picture lies farther out than the usual one.
 
-    The distance is Mahalanobis's under a Gaussian fitted to the set itself (its most unlike
-    twentieth left out); its logarithm is centred and scaled by median and MAD of the set.
+    The distance is Mahalanobis's under a Gaussian of the set itself: each half is measured by the
+    other, so that no picture helps to call itself usual, and the most unlike twentieth is left out
+    of the fit. Its logarithm is centred and scaled by median and MAD.
 
     Args:
         rows: fetches (n, H, W) crops.
         index: (M,) the pictures of the set; constant ones left out.
 
     Returns:
-        (M,) scores: 0 is usual, above 3 is rare.
+        (M,) scores: 0 is usual, above 3 is rare; all 0 in a set of fewer than 50, which cannot
+        tell what is usual.
     """
-    spread = index[np.linspace(0, len(index) - 1, min(SAMPLE, len(index))).astype(np.int64)]
-    sample = gradient_histograms(rows(spread)).astype(np.float64)
-    centre, inverse = _gaussian(sample)
-    distance = _distance(sample, centre, inverse)
-    centre, inverse = _gaussian(sample[distance <= np.quantile(distance, 1 - TRIM)])
-    logs = [
-        np.log(_distance(gradient_histograms(rows(index[i : i + CHUNK])), centre, inverse) + 1e-9)
-        for i in range(0, len(index), CHUNK)
-    ]
-    log = np.concatenate(logs)
-    middle = np.median(log)
-    scale = 1.4826 * np.median(np.abs(log - middle))
-    return np.asarray((log - middle) / max(float(scale), 1e-9))
+    scores = np.zeros(len(index))
+    if len(index) < FEWEST:
+        return scores
+    halves = (index[0::2], index[1::2])
+    samples = [_sample(rows, half) for half in halves]
+    rough = [_gaussian(sample) for sample in samples]
+    fits = []
+    for sample, other in zip(samples, reversed(rough), strict=True):
+        distance = _distance(sample, *other)
+        fits.append(_gaussian(sample[distance <= np.quantile(distance, 1 - TRIM)]))
+    for start, half in enumerate(halves):
+        distances = [
+            _distance(gradient_histograms(rows(half[i : i + CHUNK])), *fits[1 - start])
+            for i in range(0, len(half), CHUNK)
+        ]
+        log = np.log(np.concatenate(distances) + 1e-9)
+        middle = np.median(log)
+        scale = 1.4826 * np.median(np.abs(log - middle))
+        scores[start::2] = (log - middle) / max(float(scale), 1e-9)
+    return scores
+
+
+def _sample(rows: Rows, half: NDArray[np.int64]) -> NDArray[np.float64]:
+    spread = half[np.linspace(0, len(half) - 1, min(SAMPLE, len(half))).astype(np.int64)]
+    return gradient_histograms(rows(spread)).astype(np.float64)
 
 
 def _gaussian(sample: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     centre = np.asarray(sample.mean(0))
     covariance = np.cov(sample.T) if len(sample) > 1 else np.zeros((len(centre), len(centre)))
-    # A ridge keeps small sets and dead cells invertible.
-    ridge = max(float(np.trace(covariance)) / len(centre), 1e-9) * RIDGE
+    # Few pictures say little about 288 dimensions: the fewer, the more alike all directions count.
+    share = max(RIDGE, len(centre) / (2 * len(sample)))
+    ridge = max(float(np.trace(covariance)) / len(centre), 1e-9) * share
     return centre, np.asarray(np.linalg.inv(covariance + ridge * np.eye(len(centre))))
 
 

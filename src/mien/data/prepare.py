@@ -88,6 +88,7 @@ def prepare(
     fate.apply_groups(
         state,
         copies,
+        sha256=crops.sha256,
         votes=listing.votes,
         readable=readable,
         pinned=split_index([placed[i].split if i in placed else "" for i in listing.id]),

@@ -10,7 +10,7 @@ from mien.data.faces import Judge, Score, Verdict, not_a_face, oddness
 from mien.data.outliers import outlier_scores
 from mien.data.reading import Crops, Progress, quiet
 
-WORTH_A_LOOK = 0.2
+WORTH_A_LOOK = 0.4
 """Least suspicion at which the detector is asked; it can only clear a picture, never accuse it."""
 BATCH = 64
 

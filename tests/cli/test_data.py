@@ -1,0 +1,102 @@
+import re
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mien.cli.data import app
+from mien.cli.judging import face_scores, label_scores, not_trained_on
+from mien.data import download
+from mien.data.dataset import load
+from tests.data.drawn import face, write_folder
+
+run = CliRunner()
+
+
+def text(result):
+    return re.sub(r"\s+", " ", result.output)
+
+
+def test_prepare_and_report(tmp_path):
+    write_folder(tmp_path / "set", {"happy": 12, "sad": 12})
+    (tmp_path / "set" / "train" / "contempt").mkdir()
+    (tmp_path / "set" / "train" / "happy" / "face_0000.png").rename(
+        tmp_path / "set" / "train" / "contempt" / "face.png"
+    )
+    out = tmp_path / "out"
+    args = ["prepare", str(tmp_path / "set"), str(out), "--bundle", "none", "--no-detector"]
+    with pytest.raises(ValueError, match="contempt=drop"):
+        run.invoke(app, args, catch_exceptions=False)
+    result = run.invoke(app, [*args, "--map", "contempt=drop"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "1 mapped-out" in text(result)
+    assert "23 of 24 pictures" in text(result)
+    (out / "report.html").unlink()
+    assert run.invoke(app, ["report", str(out)]).exit_code == 0
+    assert (out / "report.html").exists()
+    with pytest.raises(ValueError, match="write FOLDER=EMOTION"):
+        run.invoke(app, [*args, "--map", "contempt"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("verb", ["prepare", "report", "review", "download"])
+def test_every_help_ends_with_an_example(verb):
+    result = run.invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: mien data {verb}" in text(result)
+
+
+def test_download_without_a_way_explains_the_manual_one(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
+    with pytest.raises(ValueError, match=r"pip install kagglehub.*press Download"):
+        download.fetch()
+
+    class Failing:
+        @staticmethod
+        def dataset_download(handle):
+            raise ConnectionError("no network")
+
+    monkeypatch.setitem(__import__("sys").modules, "kagglehub", Failing)
+    with pytest.raises(ValueError, match=r"no network.*kaggle\.json.*press Download"):
+        download.fetch()
+
+    class Working:
+        @staticmethod
+        def dataset_download(handle):
+            (tmp_path / "kaggle").mkdir()
+            (tmp_path / "kaggle" / "a.txt").write_text(handle)
+            return str(tmp_path / "kaggle")
+
+    monkeypatch.setitem(__import__("sys").modules, "kagglehub", Working)
+    assert (download.fetch(tmp_path / "copy") / "a.txt").read_text() == download.HANDLE
+
+
+def test_the_detector_gives_its_best_score():
+    class Two:
+        def detect(self, image, *, min_face):
+            assert image.shape == (192, 192, 3)
+            scores = [0.9, 0.4] if image[96, 96, 0] > 100 else []
+            return [type("D", (), {"score": s})() for s in scores]
+
+    crops = np.stack([np.full((48, 48), 200, np.uint8), np.zeros((48, 48), np.uint8)])
+    assert face_scores(Two(), crops).tolist() == [0.9, 0.0]
+
+
+def test_a_model_does_not_judge_labels_it_was_trained_on(tmp_path):
+    write_folder(tmp_path, {"happy": 3})
+    write_folder(tmp_path, {"sad": 2}, seed=4, part="test")
+    data = load(tmp_path)
+
+    def card(*prints):
+        return type("Card", (), {"data": {"fingerprint": list(prints)}})()
+
+    assert len(not_trained_on(card(), data)) == 5
+    assert len(not_trained_on(card(data.fingerprint()), data)) == 0
+    left = not_trained_on(card(data.of("train").fingerprint()), data)
+    assert set(left.split.tolist()) == {"test"}
+    with pytest.raises(ValueError, match="not both"):
+        label_scores(tmp_path / "x.npz", "default", tmp_path, {})
+
+
+def test_drawn_faces_differ():
+    rng = np.random.default_rng(0)
+    assert (face(rng, "happy") != face(rng, "happy")).any()

@@ -1,0 +1,47 @@
+import re
+
+import pytest
+
+from mien.data.prepare import prepare
+from mien.data.report import write_report
+from mien.data.wording import imbalance
+from tests.data.drawn import write_folder
+
+
+def test_the_report_is_one_offline_file_and_can_be_rebuilt(tmp_path):
+    write_folder(tmp_path / "set", {"happy": 20, "sad": 12, "disgust": 2})
+    (tmp_path / "set" / "train" / "sad" / "<b>x.png").write_bytes(b"bad & broken")
+    out = tmp_path / "out"
+    prepare(tmp_path / "set", out)
+    html = (out / "report.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!data:|#)", html)
+    assert "34 of 35 pictures are kept" in html
+    assert "Unreadable" in html
+    assert "<b>x.png" not in html
+    assert "no picture has a copy" in html or "No group of copies lies in two splits" in html
+    (out / "report.html").unlink()
+    assert write_report(out).read_text() == html
+
+
+def test_a_folder_that_was_not_prepared(tmp_path):
+    with pytest.raises(FileNotFoundError, match="prepare first"):
+        write_report(tmp_path)
+
+
+def test_what_the_imbalance_means():
+    after = {
+        "train": [80, 8, 0, 200, 80, 80, 80],
+        "valid": [0] * 7,
+        "test": [10, 1, 0, 25, 10, 10, 10],
+    }
+    said = " ".join(imbalance({"after": after}))
+    assert "Happy has 25.0 times as many pictures as disgust" in said
+    assert "right in 38% of the cases" in said
+    assert "1 of disgust: recall there is known to about ± 98 points" in said
+    assert "No picture of fear is left" in said
+    assert (
+        "one class"
+        in imbalance(
+            {"after": {"train": [3, 0, 0, 0, 0, 0, 0], "valid": [0] * 7, "test": [0] * 7}}
+        )[0]
+    )
