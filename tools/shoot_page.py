@@ -86,6 +86,7 @@ def read(page: Page, pictures: list[Path], chosen: int) -> None:
     page.locator("#table tbody tr").nth(len(pictures) - 1).wait_for()
     page.click(f"[data-key=row-{chosen}-0]")
     page.locator(".busy").wait_for(state="detached")
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
     page.wait_for_timeout(600)  # bars grow
 
 

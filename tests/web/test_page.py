@@ -170,6 +170,7 @@ def test_names_for_screen_readers_and_no_sideways_scrolling(page, url, width):
     )
     assert nameless == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#toolbar").bounding_box()["height"] < 60  # one line
     note = page.locator(".note").bounding_box()
     assert note["y"] + note["height"] == pytest.approx(844, abs=1)
 

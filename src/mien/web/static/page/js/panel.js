@@ -65,8 +65,9 @@ function pager(session) {
 
 // Ten people in the colours of their votes, most votes first.
 function people(face, emotions) {
-  const counts = split(emotions.map((emotion) => face.votes[emotion.id]));
-  const order = emotions.map((_, i) => i).sort((a, b) => counts[b] - counts[a] || a - b);
+  const shares = emotions.map((emotion) => face.votes[emotion.id]);
+  const counts = split(shares);
+  const order = emotions.map((_, i) => i).sort((a, b) => shares[b] - shares[a]);
   const figures = order.flatMap((i) =>
     Array.from({ length: counts[i] }, () => icon("person", { "--colour": emotions[i].colour })),
   );
