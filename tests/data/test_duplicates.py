@@ -66,7 +66,7 @@ def test_correlation_agrees_with_an_independent_one():
 
 
 def test_exact_copies_join_the_first_usable():
-    sha = np.array(["a", "b", "a", "c", "a", "b"])
+    sha = np.array([b"a", b"b", b"a", b"c", b"a", b"b"])
     usable = np.array([False, True, True, True, True, True])
     assert exact_copies(sha, usable).pairs.tolist() == [[1, 5], [2, 4]]
 
@@ -75,7 +75,7 @@ def test_exact_and_near_copies_meet(planted):
     images, _ = planted
     rows = np.array([0, 1, 0, 600, 2])
     few = images[rows]
-    sha = np.array(["a", "b", "a", "c", "d"])
+    sha = np.array([b"a", b"b", b"a", b"c", b"d"])
     found = find_copies(lambda r: few[r], sha, np.ones(5, bool), correlation=2)
     assert found.pairs.tolist() == [[0, 2]]
 

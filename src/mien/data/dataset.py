@@ -128,7 +128,7 @@ def load_folder(root: Path | str) -> Dataset:
         named = parse(path.parent.name)
         if named is None:
             raise ValueError(f"{path.parent}: not an emotion; known are {', '.join(EMOTIONS)}")
-        emotion[row] = named.index
+        emotion[row] = named.position
         with Image.open(path) as image:
             images[row] = fit(np.asarray(image.convert("L")))
     ids = [path.relative_to(root).as_posix() for path in files]

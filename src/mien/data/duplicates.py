@@ -31,9 +31,9 @@ class Copies:
     mirrored: NDArray[np.bool_]
 
 
-def exact_copies(sha256: NDArray[np.str_], usable: NDArray[np.bool_]) -> Copies:
+def exact_copies(sha256: NDArray[np.bytes_], usable: NDArray[np.bool_]) -> Copies:
     """Pairs that join every usable picture to the first with the same pixels."""
-    first: dict[str, int] = {}
+    first: dict[bytes, int] = {}
     pairs = [
         (first[digest], row)
         for row, digest in enumerate(sha256.tolist())
@@ -87,7 +87,7 @@ def _align(rows: Rows, pairs: NDArray[np.int64], flip: bool) -> NDArray[np.float
 
 def find_copies(
     rows: Rows,
-    sha256: NDArray[np.str_],
+    sha256: NDArray[np.bytes_],
     usable: NDArray[np.bool_],
     *,
     correlation: float = CORRELATION,

@@ -74,18 +74,18 @@ def apply_decisions(fates: Fates, decisions: Mapping[str, Decision]) -> int:
             continue
         fates.protected[row] = True
         if decision.emotion is not None:
-            fates.emotion[row] = decision.emotion.index
+            fates.emotion[row] = decision.emotion.position
             fates.relabelled[row] = True
     return unknown
 
 
-def apply_checks(fates: Fates, reason: NDArray[np.str_], detail: NDArray[np.str_]) -> None:
+def apply_checks(fates: Fates, reason: NDArray[np.str_], detail: Mapping[int, str]) -> None:
     """Leave out what the source maps to drop and what is unreadable, odd-sized or flat."""
     for row in range(len(fates.ids)):
         if fates.emotion[row] == NO_LABEL:
             fates.exclude(row, MAPPED_OUT)
         if reason[row] and not (fates.protected[row] and reason[row] in (BLANK, CONSTANT)):
-            fates.exclude(row, str(reason[row]), str(detail[row]))
+            fates.exclude(row, str(reason[row]), detail.get(row, ""))
 
 
 def apply_faces(fates: Fates, rows: NDArray[np.int64], verdict: Verdict, drop: float) -> None:
@@ -99,7 +99,7 @@ def apply_groups(
     fates: Fates,
     copies: Copies,
     *,
-    sha256: NDArray[np.str_],
+    sha256: NDArray[np.bytes_],
     votes: NDArray[np.int64],
     readable: NDArray[np.bool_],
     pinned: NDArray[np.int64],

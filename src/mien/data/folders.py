@@ -29,7 +29,7 @@ def understand(name: str, mapping: Mapping[str, str]) -> int | None:
     if target == DROP:
         return NO_LABEL
     emotion = parse(target)
-    return None if emotion is None else emotion.index
+    return None if emotion is None else emotion.position
 
 
 def check_mapping(mapping: Mapping[str, str]) -> None:

@@ -114,7 +114,7 @@ def write_outputs(out: Path, result: Result, progress: Progress = quiet) -> None
         (
             (
                 listing.id[r], state.reason[r], f"{state.score[r]:.4f}", state.detail[r],
-                _word(state.emotion[r]), _cell(group[r]), crops.sha256[r], origin[r],
+                _word(state.emotion[r]), _cell(group[r]), crops.sha256[r].decode(), origin[r],
             )
             for r in lost.tolist()
         ),
@@ -147,7 +147,8 @@ def write_outputs(out: Path, result: Result, progress: Progress = quiet) -> None
         (
             (
                 listing.id[r], path_of[r], _word(state.emotion[r]), SPLIT_NAMES[result.split[r]],
-                _cell(group[r]), crops.sha256[r], origin[r], *tables.vote_cells(listing.votes[r]),
+                _cell(group[r]), crops.sha256[r].decode(), origin[r],
+                *tables.vote_cells(listing.votes[r]),
             )
             for r in kept.tolist()
         ),

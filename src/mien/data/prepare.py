@@ -177,7 +177,7 @@ def _place(
     place = place_groups(
         state.emotion[rows[first]],
         size,
-        crops.sha256[rows[first]].tolist(),
+        crops.sha256[rows[first]].astype(np.str_).tolist(),
         pinned,
         ratio=parse_ratio(options.split),
         seed=options.seed,

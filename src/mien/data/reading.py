@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,14 +33,15 @@ class Crops:
     """The decoded source: pixels stay in a file, so memory does not grow with them.
 
     ``path`` a ``.npy`` of uint8 (N, 48, 48); ``reason`` (N,) why a picture is unusable, "" if it
-    is not; ``detail`` (N,) the same for people; ``sha256`` (N,) of the 2,304 pixels; ``resized``
-    and ``colour`` (N,) bool, what was changed on the way; ``key`` names the whole content.
+    is not; ``detail`` the same for people, by row; ``sha256`` (N,) of the 2,304 pixels, in hex;
+    ``resized`` and ``colour`` (N,) bool, what was changed on the way; ``key`` names the whole
+    content.
     """
 
     path: Path
     reason: NDArray[np.str_]
-    detail: NDArray[np.str_]
-    sha256: NDArray[np.str_]
+    detail: Mapping[int, str]
+    sha256: NDArray[np.bytes_]
     resized: NDArray[np.bool_]
     colour: NDArray[np.bool_]
     key: str
@@ -54,7 +55,7 @@ class Crops:
 
 def read_crops(listing: Listing, cache: Cache, progress: Progress = quiet) -> Crops:
     """Decode every picture of a listing, or find that done for exactly these bytes before."""
-    key = key_of("crops", 1, listing.digest())
+    key = key_of("crops", 2, listing.digest())
     pixels = cache.path("crops", key, ".npy")
     table = cache.path("crops", key, ".npz")
     if not (pixels.exists() and table.exists()):
@@ -65,7 +66,9 @@ def read_crops(listing: Listing, cache: Cache, progress: Progress = quiet) -> Cr
         with replacing(table) as part, part.open("wb") as file:
             np.savez(file, allow_pickle=False, **columns)
     with np.load(table) as stored:
-        return Crops(path=pixels, key=key, **{name: stored[name] for name in stored.files})
+        columns = {name: stored[name] for name in stored.files}
+    told = zip(columns.pop("told").tolist(), columns.pop("told_what").tolist(), strict=True)
+    return Crops(path=pixels, key=key, detail=dict(told), **columns)
 
 
 def _decode(listing: Listing, path: Path, progress: Progress) -> Arrays:
@@ -73,7 +76,9 @@ def _decode(listing: Listing, path: Path, progress: Progress) -> Arrays:
     images = open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, SIZE, SIZE))
     offset = images.offset
     del images
-    reason, detail, digest = [""] * count, [""] * count, [""] * count
+    reason = [""] * count
+    detail: dict[int, str] = {}
+    digest = np.zeros(count, "S64")
     resized, colour = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     raw = listing.raw()
     with path.open("r+b") as file:
@@ -88,8 +93,8 @@ def _decode(listing: Listing, path: Path, progress: Progress) -> Arrays:
                     reason[row] = check.UNREADABLE
                     detail[row] = str(error).removeprefix("image: ")
                     continue
-                detail[row] = check.size_problem(*picture.shape)
-                reason[row] = check.WRONG_SIZE if detail[row] else ""
+                if problem := check.size_problem(*picture.shape):
+                    reason[row], detail[row] = check.WRONG_SIZE, problem
                 resized[row] = picture.shape != (SIZE, SIZE)
                 batch[i] = fit(picture)
             for i, flat in enumerate(check.flat_reasons(batch)):
@@ -99,8 +104,10 @@ def _decode(listing: Listing, path: Path, progress: Progress) -> Arrays:
             progress("read", first + len(batch), count)
     return {
         "reason": np.array(reason),
-        "detail": np.array(detail),
-        "sha256": np.array(digest),
+        # Messages are few, and numpy would give every row the length of the longest.
+        "told": np.array(sorted(detail), np.int64),
+        "told_what": np.array([detail[row] for row in sorted(detail)], np.str_),
+        "sha256": digest,
         "resized": resized & np.array([r == "" for r in reason]),
         "colour": colour,
     }
