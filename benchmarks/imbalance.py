@@ -35,7 +35,7 @@ ADJUSTED = "plain, logits adjusted after training"
 def figures(table: Predictions, scores: Array, base: Array) -> dict[str, Estimate]:
     """Accuracy, disgust's recall, and both as differences from ``base``'s right answers."""
     right = (scores.argmax(axis=1) == table.y).astype(np.float64)
-    mine = table.y == Emotion.DISGUST.index
+    mine = table.y == Emotion.DISGUST.position
 
     def statistic(w: Array) -> dict[str, Array]:
         return {

@@ -46,9 +46,13 @@ def faces(table: Table, crops: np.ndarray, run: Path | None) -> None:
         for batch in (1, 32, 64, 256):
             part = crops[:batch]
             ms = median_ms(lambda m=model, p=part: m.classify(p)) / batch
-            row = [f"{ms:.2f} ms a face, {1000 / ms:.0f} faces/s", f"{naive / ms:.2f}x a loop over faces"]
+            row = [
+                f"{ms:.2f} ms a face, {1000 / ms:.0f} faces/s",
+                f"{naive / ms:.2f}x a loop over faces",
+            ]
             if run is not None:
-                row.append(f"{eager_ms(run, part, threads, model.bundle.card.views > 1) / ms:.2f}x torch eager")
+                eager = eager_ms(run, part, threads, model.bundle.card.views > 1)
+                row.append(f"{eager / ms:.2f}x torch eager")
             table.add_row(f"batch {batch}, {threads or 'all'} thread(s)", *row)
 
 

@@ -15,7 +15,7 @@ from mien.emotions import (
 
 def test_order_is_fer2013s_folders():
     assert [e.value for e in EMOTIONS] == sorted(e.value for e in EMOTIONS)
-    assert Emotion.SAD.index == 5
+    assert Emotion.SAD.position == 5
 
 
 def test_ballot_index_names_the_same_feeling():
@@ -50,7 +50,7 @@ def test_every_synonym_means_one_emotion():
 
 def test_languages_name_all_seven():
     assert {len(words) for words in LANGUAGES.values()} == {7}
-    assert names("ko")[Emotion.HAPPY.index] == "기쁨"
+    assert names("ko")[Emotion.HAPPY.position] == "기쁨"
     with pytest.raises(ValueError, match="choose from en, ko"):
         names("fr")
 
@@ -61,8 +61,8 @@ def test_votes_are_reordered_and_renormalised():
     counts[1, BALLOT.index("NF")] = 10
     counts[2, BALLOT.index("contempt")], counts[2, BALLOT.index("anger")] = 5, 5
     votes, unclear = votes_from_ballot(counts)
-    assert votes[0, Emotion.SAD.index] == pytest.approx(0.75)
+    assert votes[0, Emotion.SAD.position] == pytest.approx(0.75)
     assert np.allclose(votes[1], 1 / 7)
-    assert votes[2, Emotion.ANGRY.index] == 1
+    assert votes[2, Emotion.ANGRY.position] == 1
     assert np.allclose(unclear, [0.2, 1, 0])
     assert np.allclose(votes.sum(axis=1), 1)

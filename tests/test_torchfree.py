@@ -5,7 +5,9 @@ import pytest
 
 from tests.tiny import make_bundle
 
-HEAVY = "torch torchvision timm accelerate sklearn scipy matplotlib pandas cleanlab fastapi av ray onnx"
+HEAVY = (
+    "torch torchvision timm accelerate sklearn scipy matplotlib pandas cleanlab fastapi av ray onnx"
+)
 
 BLOCK = f"""
 import sys
@@ -43,7 +45,8 @@ print(len(faces), faces[0].expression.top)
 
 def test_the_command_works_with_the_core_packages_alone(bundle):
     code = "sys.argv = ['mien', 'predict', 'examples/astronaut.jpg', '--model', sys.argv[1]]\n"
-    code += "from mien.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
+    code += "from mien.cli import main\n"
+    code += "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
     assert "astronaut.jpg" in run(code, bundle)
 
 

@@ -22,7 +22,7 @@ class Emotion(StrEnum):
     SURPRISE = "surprise"
 
     @property
-    def index(self) -> int:
+    def position(self) -> int:
         """Position in every array of seven scores."""
         return EMOTIONS.index(self)
 
@@ -32,7 +32,7 @@ class Emotion(StrEnum):
         Raises:
             ValueError: any other language.
         """
-        return names(language)[self.index]
+        return names(language)[self.position]
 
 
 EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)

@@ -35,7 +35,7 @@ def test_the_choice_stays_within_budget_and_is_the_largest_that_does(world):
 def test_cross_fitted_recall_rises_and_little_is_lost(world):
     y, scores = world
     after, offsets = cross_fitted(y, scores)
-    mine = y == Emotion.DISGUST.index
+    mine = y == Emotion.DISGUST.position
     before_right, after_right = scores.argmax(axis=1) == y, after.argmax(axis=1) == y
     assert len(offsets) == 5
     assert after_right[mine].mean() > before_right[mine].mean() + 0.05

@@ -10,7 +10,11 @@ import typer
 if TYPE_CHECKING:
     from mien.data.outputs import Result
 
-app = typer.Typer(no_args_is_help=True, help="Clean, split and document pictures for training.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Clean, split and document pictures for training.\n\n"
+    "Example: mien data prepare downloads/fer2013 data/fer",
+)
 
 Out = Annotated[Path, typer.Argument(help="The prepared folder.")]
 

@@ -38,7 +38,7 @@ def heat(
         cam = face.expression.cam
         if cam is None:
             continue
-        levels = Image.fromarray(unit_map(cam[face.expression.top.index]))
+        levels = Image.fromarray(unit_map(cam[face.expression.top.position]))
         crop = levels.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         matrix = _to_crop(face, width, height)
         # edges of the crop would show as a frame: the map fades towards them

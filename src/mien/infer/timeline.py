@@ -120,7 +120,7 @@ def columns(person: Person, end: float, width: int) -> tuple[NDArray[np.float64]
 
 def bands(scores: NDArray[np.float64], height: int) -> NDArray[np.intp]:
     """Which place of ``ORDER`` each pixel (height, width) belongs to, the first one at the foot."""
-    edges = np.cumsum(scores[:, [e.index for e in ORDER]], axis=1)
+    edges = np.cumsum(scores[:, [e.position for e in ORDER]], axis=1)
     edges /= np.maximum(edges[:, -1:], 1e-9)
     level = 1 - (np.arange(height) + 0.5) / height
     return np.asarray((edges[None, :, :-1] <= level[:, None, None]).sum(axis=2))
@@ -159,7 +159,7 @@ def _names(
 ) -> None:
     """Write an emotion's name into its band wherever the band is high and long enough."""
     font = panels.font(20)
-    ordered = scores[:, [e.index for e in ORDER]]
+    ordered = scores[:, [e.position for e in ORDER]]
     foot = np.cumsum(ordered, axis=1) - ordered
     for place, emotion in enumerate(ORDER):
         name = emotion.name_in(language)
@@ -179,7 +179,7 @@ def _legend(page: Image.Image, legend: tuple[str, ...]) -> None:
     x = float(LEFT)
     for emotion in reversed(ORDER):
         draw.rounded_rectangle((x, 25, x + 24, 49), 5, panels.COLOURS[emotion])
-        name = legend[emotion.index]
+        name = legend[emotion.position]
         draw.text((x + 34, 37), name, "white", font, anchor="lm")
         x += 34 + font.getlength(name) + 36
 

@@ -130,7 +130,7 @@ def _disgust(table: Predictions, **how: int) -> Result:
     adjusted, offsets = logit_adjust.cross_fitted(
         table.y, table.label, group=table.group, seed=how["seed"]
     )
-    mine = table.y == Emotion.DISGUST.index
+    mine = table.y == Emotion.DISGUST.position
     before = table.label.argmax(axis=1) == table.y
     after = adjusted.argmax(axis=1) == table.y
 

@@ -21,7 +21,7 @@ OFFSETS = np.round(np.arange(0, 6.01, 0.05), 2)
 def adjust(scores: Array, offset: float, *, emotion: Emotion = Emotion.DISGUST) -> Array:
     """The scores with ``offset`` nats added to one emotion's logit, normalised again."""
     odds = scores.copy()
-    odds[:, emotion.index] *= np.exp(offset)
+    odds[:, emotion.position] *= np.exp(offset)
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
@@ -37,7 +37,7 @@ class Trade:
 def trade(y: NDArray[np.int64], scores: Array, *, emotion: Emotion = Emotion.DISGUST) -> Trade:
     """What each of ``OFFSETS`` buys and costs on these rows."""
     logits = np.log(np.maximum(scores, TINY))
-    c = emotion.index
+    c = emotion.position
     rest = np.delete(logits, c, axis=1)
     best_of_rest = rest.max(axis=1)
     named = np.delete(np.arange(len(EMOTIONS)), c)[rest.argmax(axis=1)]

@@ -132,7 +132,7 @@ def _label_scores(
         emotion = parse(row[choice] or "")
         if emotion is None:
             raise ValueError(f"{path}: {row[choice]!r} in {choice} is not one of {_list(EMOTIONS)}")
-        scores[i, emotion.index] = 1
+        scores[i, emotion.position] = 1
     return scores
 
 
@@ -182,5 +182,5 @@ def _index(cell: str) -> int:
     cell = cell.strip()
     emotion = parse(cell)
     if emotion is not None:
-        return emotion.index
+        return emotion.position
     return int(cell) if cell.isdigit() and int(cell) < len(EMOTIONS) else -1

@@ -53,9 +53,7 @@ def export(graph: Graph, folder: Path, card: Card, *, probe: NDArray[np.uint8]) 
 def finish(folder: Path, card: Card) -> Bundle:
     """Write the card of the graph that lies in ``folder``."""
     graph = folder / GRAPH
-    card = replace(
-        card, sha256=sha256(graph), cost=card.cost | {"bytes": graph.stat().st_size}
-    )
+    card = replace(card, sha256=sha256(graph), cost=card.cost | {"bytes": graph.stat().st_size})
     card.write(folder / CARD)
     return Bundle(folder, card)
 

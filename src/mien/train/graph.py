@@ -53,7 +53,8 @@ class Graph(nn.Module):
         logits: tuple[list[Tensor], list[Tensor]] = ([], [])
         maps: list[Tensor] = []
         for mirrored, view in enumerate(views):
-            for network, member in zip(self.networks, self.members, strict=True):
+            for member in self.members:
+                network = member.network  # registered through self.networks
                 features = network.features(upsample(view, size=member.size, crop=member.crop))
                 pooled = features.mean(dim=(2, 3))
                 logits[0].append(network.label(pooled))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,7 +56,8 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     quantize_static(
         model, target, _Crops(crops), quant_format=QuantFormat.QDQ, per_channel=True,
         reduce_range=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=["Conv", "Clip", "Relu", "Add"],
+        calibrate_method=CalibrationMethod.MinMax,
+        op_types_to_quantize=["Conv", "Clip", "Relu", "Add"],
         nodes_to_exclude=[convs[0].name, *heads],
     )  # fmt: skip
 

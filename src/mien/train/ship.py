@@ -108,7 +108,10 @@ def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
         name=name, sha256="", views=2 if flip else 1,
         network={"members": members, "weights": "float32"},
         start="; ".join(dict.fromkeys(starts)),
-        data={"trained_on": "FER-2013 Training with FER+ votes", "fingerprint": sorted(fingerprints)},
+        data={
+            "trained_on": "FER-2013 Training with FER+ votes",
+            "fingerprint": sorted(fingerprints),
+        },
     )  # fmt: skip
 
 

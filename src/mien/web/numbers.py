@@ -31,7 +31,9 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             {
                 "id": emotion.value,
                 "colour": COLOURS[emotion],
-                "names": {language: words[emotion.index] for language, words in LANGUAGES.items()},
+                "names": {
+                    language: words[emotion.position] for language, words in LANGUAGES.items()
+                },
             }
             for emotion in EMOTIONS
         ],

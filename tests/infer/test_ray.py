@@ -1,0 +1,119 @@
+"""Ray on this machine, on loopback: slow, since Ray takes seconds to start its processes."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+import mien
+from mien.infer.many import analyze_many
+from mien.infer.parquet import ParquetOutput
+from mien.infer.ray_engine import run
+from tests.tiny import make_bundle
+
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crops")
+    rng = np.random.default_rng(3)
+    for i in range(600):
+        Image.fromarray(rng.integers(0, 256, (48, 48), dtype=np.uint8)).save(folder / f"{i:03}.png")
+    (folder / "013.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    import ray
+
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1",
+        object_store_memory=100_000_000,
+    )  # fmt: skip
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def expected(bundle, folder, tmp_path_factory):
+    """Rows of the single machine."""
+    model = mien.load(bundle)
+    out = ParquetOutput(tmp_path_factory.mktemp("local") / "out", model="tiny")
+    out.open()
+    for picture in analyze_many(model, sorted(map(str, folder.glob("*.png"))), crops=True):
+        out.write(picture)
+    out.close()
+    return sorted_rows(out.path)
+
+
+def sorted_rows(path):
+    return sorted(map(repr, pq.read_table(path).to_pylist()))
+
+
+def test_rows_are_those_of_one_machine_and_a_second_run_adds_nothing(
+    cluster, bundle, folder, expected, tmp_path
+):
+    out = tmp_path / "out"
+    result = run([str(folder)], str(out), bundle=str(bundle), crops=True, workers=2)
+    assert sorted_rows(out) == expected
+    assert (result.pictures, result.errors) == (600, 1)
+    again = run([str(folder)], str(out), bundle=str(bundle), crops=True, workers=2)
+    assert (again.pictures, again.before) == (0, 600)
+    assert sorted_rows(out) == expected
+
+
+def test_parquet_of_bytes_or_paths_and_addresses_give_the_same(
+    cluster, bundle, folder, expected, tmp_path
+):
+    paths = sorted(map(str, folder.glob("*.png")))
+    held = [open(path, "rb").read() for path in paths]  # noqa: PTH123, SIM115
+    pq.write_table(pa.table({"path": paths, "bytes": held}), tmp_path / "bytes.parquet")
+    pq.write_table(pa.table({"path": paths}), tmp_path / "paths.parquet")
+    for given in (tmp_path / "bytes.parquet", tmp_path / "paths.parquet", f"file://{folder}"):
+        out = tmp_path / "out"
+        run([str(given)], str(out), bundle=str(bundle), crops=True, workers=2, fresh=True)
+        assert sorted_rows(out) == expected, given
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(
+    cluster, bundle, folder, expected, tmp_path
+):
+    from ray.util.state import list_actors
+
+    killed = []
+
+    def kill():
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            for actor in list_actors(filters=[("state", "=", "ALIVE")]):
+                if actor.pid and "MapWorker" in actor.class_name:
+                    os.kill(actor.pid, signal.SIGKILL)
+                    killed.append(actor.pid)
+                    return
+            time.sleep(0.1)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    out = tmp_path / "out"
+    run([str(folder)], str(out), bundle=str(bundle), crops=True, workers=2)
+    killer.join()
+    assert killed
+    assert sorted_rows(out) == expected
+
+
+def test_mixed_inputs_are_refused(cluster, folder, tmp_path):
+    with pytest.raises(ValueError, match="one kind a run"):
+        run([str(folder), "s3://bucket/folder"], str(tmp_path / "out"))
