@@ -16,7 +16,6 @@ PART = ".part"
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; it takes the name when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}{PART}")
     yield part
     part.replace(path)
@@ -24,10 +23,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> bool:
     """Write ``data`` unless the file holds just that; returns whether it wrote."""
-    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
-        return False
-    with replacing(path) as part:
-        part.write_bytes(data)
+    try:
+        if path.read_bytes() == data:
+            return False
+    except FileNotFoundError:
+        pass
+    with replacing(path) as part, open(part, "wb", buffering=0) as file:
+        file.write(data)
     return True
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import re
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mien.data.atomic import write_bytes
 from mien.data.groups import SPLIT_NAMES
@@ -32,10 +32,21 @@ def check_output(out: Path, source: Path) -> None:
 
 
 def encode(image: NDArray[np.uint8]) -> bytes:
-    """A grey crop as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
+    """A grey crop (H, W) as PNG.
+
+    Written out because Pillow spends four fifths of its time on anything but a picture so small.
+    """
+    height, width = image.shape
+    lines = np.empty((height, width + 1), np.uint8)
+    lines[:, 0] = 2  # filter "up": each line is its difference from the one above
+    lines[0, 1:] = image[0]
+    np.subtract(image[1:], image[:-1], out=lines[1:, 1:])
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
 
 
 def write_pictures(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mien.data.neighbours import Rows
 
 CELL, BINS = 8, 8
+BLOCK = 256  # pictures at a time, so that the work stays in the processor's cache
 SAMPLE = 5000
 CHUNK = 4096
 RIDGE = 0.005
@@ -23,19 +24,24 @@ def gradient_histograms(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         (N, H/8 * W/8 * 8) square roots of each histogram's share of the whole picture, so that
         contrast drops out.
     """
+    parts = [_histograms(images[i : i + BLOCK]) for i in range(0, len(images), BLOCK)]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+
+def _histograms(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     n, height, width = images.shape
-    pixels = images.astype(np.float32)
-    dy, dx = np.gradient(pixels, axis=(1, 2))
-    strength = np.hypot(dx, dy)
-    angle = (np.arctan2(dy, dx) % np.pi) / np.pi * BINS
-    low = np.floor(angle)
-    part = angle - low
-    shape = (n, height // CELL, CELL, width // CELL, CELL)
-    bins = []
-    for k in range(BINS):
-        weight = (low % BINS == k) * (1 - part) + ((low + 1) % BINS == k) * part
-        bins.append((strength * weight).reshape(shape).sum((2, 4)))
-    histogram = np.stack(bins, -1).reshape(n, -1)
+    dy, dx = np.gradient(images.astype(np.float32), axis=(1, 2))
+    strength = np.hypot(dx, dy).ravel()
+    angle = (np.arctan2(dy, dx).ravel() % np.float32(np.pi)) * np.float32(BINS / np.pi)
+    low = angle.astype(np.int64)
+    upper = strength * (angle - low)
+    rows, columns = height // CELL, width // CELL
+    across = np.add.outer(np.arange(height) // CELL * columns, np.arange(width) // CELL)
+    cell = np.add.outer(np.arange(n) * rows * columns, across.ravel()).ravel() * BINS
+    size = n * rows * columns * BINS
+    histogram = np.bincount(cell + low % BINS, strength - upper, size)
+    histogram += np.bincount(cell + (low + 1) % BINS, upper, size)
+    histogram = histogram.reshape(n, -1)
     total = np.maximum(histogram.sum(1, keepdims=True), 1e-6)
     return np.asarray(np.sqrt(histogram / total), np.float32)
 

@@ -154,7 +154,8 @@ def cost(graph: Graph) -> dict[str, Any]:
         nonlocal macs
         weight = module.weight
         if isinstance(weight, torch.Tensor):
-            positions = output[0, 0].numel() if isinstance(module, nn.Conv2d) else 1
+            # the first axis holds the mirror views of the one face
+            positions = output[:, 0].numel()
             macs += weight.numel() * positions
 
     layers = [m for m in graph.modules() if isinstance(m, nn.Conv2d | nn.Linear)]

@@ -49,19 +49,29 @@ class Graph(nn.Module):
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Label shares, ballot shares, class-activation maps."""
         grey = faces.float()
-        views = [grey, grey.flip(-1)] if self.flip else [grey]
+        count = faces.shape[0]
+        views = 2 if self.flip else 1
+        if self.flip:  # one longer batch: the weights stand in the graph once
+            grey = torch.cat([grey, grey.flip(-1)])
         logits: tuple[list[Tensor], list[Tensor]] = ([], [])
         maps: list[Tensor] = []
-        for mirrored, view in enumerate(views):
-            for member in self.members:
-                network = member.network  # registered through self.networks
-                features = network.features(upsample(view, size=member.size, crop=member.crop))
-                pooled = features.mean(dim=(2, 3))
-                logits[0].append(network.label(pooled))
-                logits[1].append(network.ballot(pooled))
-                cam = network.cam(features)
-                maps.append(cam.flip(-1) if mirrored else cam)
-        weights = [member.weight for member in self.members] * len(views)
+        for member in self.members:
+            network = member.network  # registered through self.networks
+            features = network.features(upsample(grey, size=member.size, crop=member.crop))
+            pooled = features.mean(dim=(2, 3))
+            label, ballot, cam = (
+                network.label(pooled),
+                network.ballot(pooled),
+                network.cam(features),
+            )
+            logits[0].append(label[:count])
+            logits[1].append(ballot[:count])
+            maps.append(cam[:count])
+            if self.flip:
+                logits[0].append(label[count:])
+                logits[1].append(ballot[count:])
+                maps.append(cam[count:].flip(-1))
+        weights = [member.weight for member in self.members for _ in range(views)]
         shares = [weight / sum(weights) for weight in weights]
         label, ballot = (
             _average(heads, shares, temperature)
