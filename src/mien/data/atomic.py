@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> bool:
     """Write ``data`` unless the file holds just that; returns whether it wrote."""
-    try:
+    with suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return False
-    except FileNotFoundError:
-        pass
-    with replacing(path) as part, open(part, "wb", buffering=0) as file:
+    with replacing(path) as part, part.open("wb", buffering=0) as file:
         file.write(data)
     return True
 

@@ -29,7 +29,8 @@ class Cache:
     folder: Path
 
     def path(self, stage: str, key: str, suffix: str) -> Path:
-        """Where a result of ``stage`` belongs."""
+        """Where a result of ``stage`` belongs; the folder is made."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / f"{stage}-{key}{suffix}"
 
     def arrays(self, stage: str, key: str, make: Callable[[], Arrays]) -> Arrays:

@@ -70,7 +70,6 @@ def prepare(
     if decisions is None:
         decisions = read_decisions(out / FILE)
     placed = {} if options.fresh or hint is not None else read_placed(out)
-    (out / CACHE).mkdir(parents=True, exist_ok=True)
     sweep(out)
     cache = Cache(out / CACHE)
 
