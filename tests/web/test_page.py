@@ -69,8 +69,8 @@ def test_upload_choose_and_download(page, url, crowd, text, tmp_path):
     page.goto(url)
     page.set_input_files("#file", [crowd, PHOTO, text])
     page.wait_for_selector("#table tr.bad")
+    page.wait_for_function("document.querySelectorAll('.box').length === 2")
     assert page.locator("#strip li").count() == 3
-    assert page.locator(".box").count() == 2
     assert "Face 1 of 2" in page.inner_text(".pager")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".pager:has-text('Face 2 of 2')")
