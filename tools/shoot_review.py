@@ -99,7 +99,10 @@ def shoot(out: Path, report: Path, url: str) -> None:
                 viewport={"width": width, "height": height}, color_scheme="light"
             )
             page.goto(report.as_uri())
-            page.screenshot(path=out / f"data-report-{width}.png", full_page=True)
+            tall = min(3000, page.evaluate("document.documentElement.scrollHeight"))
+            page.set_viewport_size({"width": width, "height": tall})
+            page.screenshot(path=out / f"data-report-{width}.png")
+            page.set_viewport_size({"width": width, "height": height})
             page.goto(url)
             page.wait_for_selector(".cell.here img")
             page.locator("#reasons button", has_text="mislabelled").click()
@@ -108,10 +111,7 @@ def shoot(out: Path, report: Path, url: str) -> None:
             page.wait_for_selector(".cell i.drop")
             page.wait_for_timeout(300)
             page.screenshot(path=out / f"data-review-{width}.png")
-            page.locator("#reasons button").first.click()
             page.close()
-            # The next width starts without decisions.
-            (report.parent / "decisions.csv").unlink()
         browser.close()
 
 

@@ -116,7 +116,7 @@ function makeCell(at) {
   const label = document.createElement("span");
   label.textContent = entry.suggestion ? `${entry.emotion} → ${entry.suggestion}?` : entry.emotion || "—";
   const why = document.createElement("small");
-  why.textContent = `${entry.title.toLowerCase()} ${entry.score.toFixed(2)}`;
+  why.textContent = state.reason ? entry.score.toFixed(2) : entry.title.toLowerCase();
   cell.append(image, label, why);
   return cell;
 }
