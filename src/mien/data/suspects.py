@@ -12,7 +12,7 @@ from mien.data.reading import Crops, Progress, quiet
 
 WORTH_A_LOOK = 0.4
 """Least suspicion at which the detector is asked; it can only clear a picture, never accuse it."""
-BATCH = 64
+BATCH = 256
 
 
 def find_suspects(
