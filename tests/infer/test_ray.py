@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -47,16 +48,20 @@ def cluster():
     ray.shutdown()
 
 
-@pytest.fixture(scope="module")
-def expected(bundle, folder, tmp_path_factory):
+def local_rows(bundle, folder, place, *, crops):
     """Rows of the single machine."""
     model = mien.load(bundle)
-    out = ParquetOutput(tmp_path_factory.mktemp("local") / "out", model="tiny")
+    out = ParquetOutput(place, model="tiny")
     out.open()
-    for picture in analyze_many(model, sorted(map(str, folder.glob("*.png"))), crops=True):
+    for picture in analyze_many(model, sorted(map(str, folder.glob("*.png"))), crops=crops):
         out.write(picture)
     out.close()
-    return sorted_rows(out.path)
+    return sorted_rows(place)
+
+
+@pytest.fixture(scope="module")
+def expected(bundle, folder, tmp_path_factory):
+    return local_rows(bundle, folder, tmp_path_factory.mktemp("local") / "out", crops=True)
 
 
 def sorted_rows(path):
@@ -89,29 +94,44 @@ def test_parquet_of_bytes_or_paths_and_addresses_give_the_same(
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(
-    cluster, bundle, folder, expected, tmp_path
+    cluster, bundle, folder, tmp_path
 ):
-    from ray.util.state import list_actors
-
-    killed = []
+    """With a search for faces, so that the job lasts long enough to be killed in its middle."""
+    expected = local_rows(bundle, folder, tmp_path / "local", crops=False)
+    out, killed = tmp_path / "out", []
 
     def kill():
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not killed and time.monotonic() < deadline:
-            for actor in list_actors(filters=[("state", "=", "ALIVE")]):
-                if actor.pid and "MapWorker" in actor.class_name:
-                    os.kill(actor.pid, signal.SIGKILL)
-                    killed.append(actor.pid)
-                    return
-            time.sleep(0.1)
+            if list(out.glob("*.parquet")) and (pids := workers_of(os.getpid())):
+                os.kill(pids[0], signal.SIGKILL)
+                killed.append(len(pq.read_table(out, columns=["source"])))
+            time.sleep(0.05)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    out = tmp_path / "out"
-    run([str(folder)], str(out), bundle=str(bundle), crops=True, workers=2)
+    run([str(folder)], str(out), bundle=str(bundle), workers=2)
     killer.join()
-    assert killed
+    assert 0 < killed[0] < 600  # in the middle
     assert sorted_rows(out) == expected
+
+
+def workers_of(ancestor):
+    """Ray's actor processes below a process."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"ray::MapWorker" not in (place / "cmdline").read_bytes():
+                continue
+            pid = int(place.name)
+            while pid > 1 and pid != ancestor:
+                stat = Path("/proc", str(pid), "stat").read_text()
+                pid = int(stat.rpartition(")")[2].split()[1])
+        except OSError:  # gone meanwhile
+            continue
+        if pid == ancestor:
+            found.append(int(place.name))
+    return found
 
 
 def test_mixed_inputs_are_refused(cluster, folder, tmp_path):

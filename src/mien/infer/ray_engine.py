@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mien.infer.inputs import find_pictures
 from mien.infer.job import Summary
@@ -97,7 +97,8 @@ def run(
     begun = time.perf_counter()
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False)
-    actors = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    actors = workers or cores
     old = [] if fresh else parts(out)
     done = sources(out, old)
     _pictures(inputs, done, actors).map_batches(
@@ -106,8 +107,9 @@ def run(
         batch_format="pyarrow",
         fn_constructor_args=(bundle,),
         fn_constructor_kwargs={"head": head, "crops": crops, "min_face": min_face},
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=_ACTOR,
+        # not all at once: Ray's own listing of files asks for a whole core before any actor works
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
+        num_cpus=_ACTOR if cores > 1 else 0,
     ).write_parquet(
         out, mode="overwrite" if fresh else "append", ray_remote_args={"num_cpus": _BESIDE}
     )
@@ -129,11 +131,10 @@ def _pictures(inputs: list[str], done: set[str], actors: int) -> ray.data.Datase
         items = [{"path": path} for path in find_pictures(local) if path not in done]
         blocks = _blocks(len(items), actors)
         return ray.data.from_items(items, override_num_blocks=blocks)
-    beside: dict[str, Any] = {"num_cpus": _BESIDE}
     if remote:
-        found = ray.data.read_binary_files(remote, include_paths=True, ray_remote_args=beside)
+        found = ray.data.read_binary_files(remote, include_paths=True, num_cpus=_BESIDE)
     else:
-        found = ray.data.read_parquet(tables, ray_remote_args=beside)
+        found = ray.data.read_parquet(tables, num_cpus=_BESIDE)
     if not done:
         return found
     return found.filter(lambda row: row.get("path") not in done, num_cpus=_BESIDE)
