@@ -4,9 +4,10 @@
     python -m benchmarks.many --count 2000     # a look
     python -m benchmarks.many --ray            # also one and two workers of a local Ray cluster
 
-CPU time of all stages against that of the whole run says what the pipeline itself costs, even on a
-busy machine. The ideal is cores / (decode + detect + classify time of a picture, each measured alone on one core
-in the same run). Pictures are made: a portrait on a textured ground, 200 of them, under many names.
+The ideal is cores / (decode + detect + classify time of a picture, each measured alone on one core
+in the same run). CPU time of the stages against that of the whole run says what the pipeline itself
+costs, even on a busy machine. Pictures are made: a portrait on a textured ground, 200 files under
+many names.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def pictures(folder: Path, count: int) -> None:
     """``count`` names of ``DISTINCT`` files."""
     folder.mkdir()
     for i in range(min(DISTINCT, count)):
-        made = montage([90 + i % 60], i, (320, 240))
+        made = montage([70 + i % 40], i, (320, 240))
         Image.fromarray(made.picture).save(folder / f"{i:06}.jpg", quality=90)
     for i in range(DISTINCT, count):
         os.link(folder / f"{i % DISTINCT:06}.jpg", folder / f"{i:06}.jpg")

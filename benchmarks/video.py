@@ -34,7 +34,7 @@ def main() -> None:
         count = sum(1 for _ in Footage(film))
         decoding = count / (time.perf_counter() - began)
         table = Table(
-            "search every", "smoothing", "frames/s", "ratio", "CPU ms/frame", "flicker", "people"
+            "search every", "smoothing", "frames/s", "ratio", "CPU ms", "flicker", "people"
         )
         table.add_row("decoding alone", "", f"{decoding:.1f}", "", "", "", "")
         base = None
