@@ -106,8 +106,9 @@ class VideoFilm:
         height, width = frame.image.shape[:2]
         if self.film is None:
             self.overlay = Overlay(width, height, language=self.language)
-            self.film = Film(self.path, self.overlay.size, rate=self.rate, sound=self.sound)
-            self.film.open()
+            film = Film(self.path, self.overlay.size, rate=self.rate, sound=self.sound)
+            film.open()
+            self.film = film
         self.film.write(self.overlay.draw(frame), frame.time)
 
     def close(self) -> None:

@@ -1,0 +1,96 @@
+import csv
+import json
+
+import av
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from mien.cli.video import video
+from mien.infer.video_outputs import COLUMNS
+from tests.infer.footage import crossing, write
+from tests.tiny import make_bundle
+
+TIMES = [0, 0.05, 0.1, 0.3, 0.4, 0.5, 0.8, 0.9, 1.0, 1.2]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    bundle = make_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(video)
+
+    def run(*arguments):
+        return CliRunner().invoke(
+            app, [*map(str, arguments), "--model", str(bundle), "--min-face", "80"]
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("film") / "in.mp4", [crossing(t / 9) for t in TIMES],
+                 TIMES)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(run, film, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "new"
+    result = run(film, "--out", out / "out.mp4", "--csv", out / "out.csv", "--json",
+                 out / "out.jsonl", "--timeline", out / "out.png", "--lang", "ko")  # fmt: skip
+    assert result.exit_code == 0, result.exception
+    return out, result
+
+
+def test_it_tells_who_was_seen(made):
+    _, result = made
+    assert "10 frames, 2 people" in result.stderr
+    assert result.stdout.count(" s ") >= 4
+
+
+def test_csv_and_json_have_a_row_a_face_and_frame(made):
+    out, _ = made
+    with (out / "out.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert tuple(table[0]) == COLUMNS
+    assert len(table) == 20
+    assert sorted({float(row["time"]) for row in table}) == pytest.approx(TIMES, abs=2e-3)
+    assert {row["track"] for row in table} == {"1", "2"}
+    lines = [json.loads(line) for line in (out / "out.jsonl").read_text().splitlines()]
+    assert [(x["frame"], x["track"]) for x in lines] == [
+        (int(row["frame"]), int(row["track"])) for row in table
+    ]
+    assert lines[0]["votes"]["happy"] == float(table[0]["votes_happy"])
+
+
+def test_the_film_keeps_every_frame_at_its_time(made):
+    out, _ = made
+    with av.open(str(out / "out.mp4")) as container:
+        frames = list(container.decode(video=0))
+    assert [frame.time for frame in frames] == pytest.approx(TIMES, abs=2e-3)
+    first = frames[0].to_ndarray(format="rgb24")
+    assert first.shape[0] == 480
+    assert first.shape[1] > 640
+
+
+def test_the_timeline_has_a_row_a_person(made):
+    out, _ = made
+    with Image.open(out / "out.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape[1] == 1600
+    assert 250 < pixels.shape[0] < 500
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+
+
+def test_what_cannot_be_done_is_said(run, film, tmp_path):
+    assert "--camera" in str(run().exception)
+    assert "name a video file" in str(run(film, "--camera", "0").exception)
+    assert "would be replaced" in str(run(film, "--out", film).exception)
+    assert "camera 77" in str(run("--camera", "77").exception)
+    text = tmp_path / "notes.mp4"
+    text.write_text("dear diary")
+    assert "cannot be read as a video" in str(run(text).exception)
+    assert "cannot be written" in str(run(film, "--out", tmp_path / "out.xyz").exception)
