@@ -147,7 +147,10 @@ def on_ray(folder: Path, place: Path) -> list[tuple[str, str]]:
     from mien.infer.ray_engine import run
 
     seconds, rows = {}, {}
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
+        _node_ip_address="127.0.0.1",
+    )  # fmt: skip
     first = place / "first"
     first.mkdir()
     shutil.copy(next(folder.iterdir()), first)

@@ -69,18 +69,21 @@ def draw(path: Path, count: int, seed: int = 0) -> None:
     """Write ``count`` rows, 2,000 at a time."""
     rng = np.random.default_rng(seed)
     word = np.array([str(v) for v in range(256)], dtype=object)
-    # Each picture is a blend of 40 soft fields, so that no two are alike.
-    y, x = np.mgrid[0:48, 0:48] / 48
-    fields = np.stack([
-        np.cos(np.pi * (u * x + v * y) + p)
-        for u, v, p in zip(rng.integers(0, 8, 40), rng.integers(0, 8, 40), rng.uniform(0, 6, 40),
-                           strict=True)
-    ]).reshape(40, -1).astype(np.float32)  # fmt: skip
+    # Each picture adds up three windows of one field of soft noise, so that no two are alike.
+    field = np.fft.irfft2(
+        np.fft.rfft2(rng.normal(size=(1024, 1024)))
+        / (4 + np.hypot(*np.meshgrid(np.fft.rfftfreq(1024, 1 / 48), np.fft.fftfreq(1024, 1 / 48))))
+        ** 1.5
+    )
+    field = (field / field.std()).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(field, (48, 48))
     with path.open("w") as file:
         file.write("emotion,pixels,Usage\n")
         for first in range(0, count, 2000):
-            weights = rng.normal(0, 1, (min(2000, count - first), 40)).astype(np.float32)
-            pictures = np.clip(128 + 16 * (weights @ fields), 0, 255).astype(np.uint8)
+            rows, columns = rng.integers(0, 976, (2, 3, min(2000, count - first)))
+            sums = windows[rows[0], columns[0]] + windows[rows[1], columns[1]]
+            sums += windows[rows[2], columns[2]][:, ::-1]
+            pictures = np.clip(128 + 30 * sums, 0, 255).astype(np.uint8).reshape(-1, 2304)
             for i in range(9, len(pictures), 10):
                 earlier = pictures[rng.integers(0, i)].reshape(48, 48)
                 changed = earlier[:, ::-1] if i % 20 == 9 else np.minimum(earlier, 235) + 20

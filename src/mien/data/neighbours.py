@@ -104,18 +104,43 @@ def search(
     asking = np.repeat(np.arange(count), probes)
     by_cell = np.argsort(near.ravel(), kind="stable")
     bounds = np.searchsorted(near.ravel()[by_cell], np.arange(cells + 1))
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+    found = _Nearest(count, most)
     for cell in range(cells):
         members = order[edges[cell] : edges[cell + 1]]
         askers = asking[by_cell[bounds[cell] : bounds[cell + 1]]]
-        for part in _parts(askers):
-            likeness = queries[part] @ base[members].T
-            q, b = np.nonzero(likeness > above)
-            distinct = part[q] != members[b]
-            q, b = q[distinct], b[distinct]
-            found.append((part[q], members[b], likeness[q, b]))
-    query, neighbour, likeness = (np.concatenate(column) for column in zip(*found, strict=True))
-    ranked = np.lexsort((neighbour, -likeness, query))
-    query, neighbour = query[ranked], neighbour[ranked]
-    place = np.arange(len(query)) - np.searchsorted(query, query)
-    return query[place < most], neighbour[place < most]
+        for some in _parts(members):
+            for part in _parts(askers):
+                found.offer(part, some, queries[part] @ base[some].T, above)
+    query, place = np.nonzero(found.likeness > above)
+    return query, found.neighbour[query, place].astype(np.int64)
+
+
+class _Nearest:
+    """The nearest few of every query so far, so that memory does not grow with the candidates."""
+
+    def __init__(self, count: int, most: int) -> None:
+        self.likeness = np.full((count, most), -np.inf, np.float32)
+        self.neighbour = np.full((count, most), -1, np.int32)
+
+    def offer(
+        self,
+        asking: NDArray[np.int64],
+        members: NDArray[np.int64],
+        likeness: NDArray[np.float32],
+        above: float,
+    ) -> None:
+        """Take the best of (A, M) dot products of ``asking`` with ``members`` (ascending)."""
+        at = np.minimum(np.searchsorted(members, asking), len(members) - 1)
+        itself = np.flatnonzero(members[at] == asking)
+        likeness[itself, at[itself]] = -np.inf
+        rows = np.flatnonzero(likeness.max(1) > above)
+        if not len(rows):
+            return
+        likeness, asking = likeness[rows], asking[rows]
+        most = self.likeness.shape[1]
+        best = np.argsort(-likeness, axis=1, kind="stable")[:, :most]
+        score = np.hstack([self.likeness[asking], np.take_along_axis(likeness, best, 1)])
+        who = np.hstack([self.neighbour[asking], members[best].astype(np.int32)])
+        first = np.lexsort((who, -score), axis=1)[:, :most]
+        self.likeness[asking] = np.take_along_axis(score, first, 1)
+        self.neighbour[asking] = np.take_along_axis(who, first, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from mien.data import check
@@ -48,8 +48,19 @@ class Crops:
 
     def rows(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(n, 48, 48) the chosen crops."""
-        # A fresh map each time: pages that were touched do not stay in the process.
-        images: NDArray[np.uint8] = np.load(self.path, mmap_mode="r")[index]
+        images = np.empty((len(index), SIZE, SIZE), np.uint8)
+        # Plain reads: a memory map would keep every page it touches, and those around it.
+        with self.path.open("rb", buffering=0) as file:
+            npy.read_magic(file)
+            npy.read_array_header_1_0(file)
+            start = file.tell()
+            if len(index) and (np.diff(index) == 1).all():
+                file.seek(start + int(index[0]) * images[0].size)
+                file.readinto(images.data)
+                return images
+            for image, row in zip(images, index.tolist(), strict=True):
+                file.seek(start + row * image.size)
+                file.readinto(image.data)
         return images
 
 
@@ -73,7 +84,7 @@ def read_crops(listing: Listing, cache: Cache, progress: Progress = quiet) -> Cr
 
 def _decode(listing: Listing, path: Path, progress: Progress) -> Arrays:
     count = len(listing)
-    images = open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, SIZE, SIZE))
+    images = npy.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, SIZE, SIZE))
     offset = images.offset
     del images
     reason = [""] * count

@@ -6,6 +6,7 @@ Needs the extra ``ray``.
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import time
 from typing import TYPE_CHECKING
@@ -96,19 +97,23 @@ def run(
 
     begun = time.perf_counter()
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="WARNING")
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
     actors = workers or cores
     old = [] if fresh else parts(out)
     done = sources(out, old)
-    _pictures(inputs, done, actors).map_batches(
+    pictures = _pictures(inputs, done, actors)
+    # Ray's listing of addresses and tables asks for a whole core before any actor has work
+    listed = isinstance(pictures, ray.data.dataset.MaterializedDataset)
+    least = actors if listed else max(1, min(actors, cores - 1))
+    pictures.map_batches(
         Analyst,
         batch_size=BATCH,
         batch_format="pyarrow",
         fn_constructor_args=(bundle,),
         fn_constructor_kwargs={"head": head, "crops": crops, "min_face": min_face},
-        # not all at once: Ray's own listing of files asks for a whole core before any actor works
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
+        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=actors),
         num_cpus=_ACTOR if cores > 1 else 0,
     ).write_parquet(
         out, mode="overwrite" if fresh else "append", ray_remote_args={"num_cpus": _BESIDE}
