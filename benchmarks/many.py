@@ -2,7 +2,7 @@
 
     python -m benchmarks.many                  # 20,000 pictures of 320x240, about 20 minutes
     python -m benchmarks.many --count 2000     # a look
-    python -m benchmarks.many --ray            # also one and two workers of a local Ray cluster
+    python -m benchmarks.many --ray --count 5000   # one and two workers of a local Ray cluster
 
 The ideal is cores / (decode + detect + classify time of a picture, each measured alone on one core
 in the same run). CPU time of the stages against that of the whole run says what the pipeline itself
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.montage import montage
+from benchmarks.spent import Spent, spent
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -39,12 +40,18 @@ MIN_FACE = 64
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--count", type=int, default=20_000)
-    options.add_argument("--ray", action="store_true", help="also Ray, on a tenth of the pictures")
+    options.add_argument("--ray", action="store_true", help="Ray instead")
     chosen = options.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         pictures(place / "all", chosen.count)
+        if chosen.ray:
+            table = Table("what", "figure")
+            for row in on_ray(place / "all", place):
+                table.add_row(*row)
+            console.print(table)
+            return
         pictures(place / "tenth", chosen.count // 10)
         stages, busy = alone(sorted((place / "all").iterdir())[:DISTINCT])
         ideal = cores() / (sum(stages.values()) / 1000)
@@ -56,18 +63,15 @@ def main() -> None:
         table.add_row(f"ideal on {cores()} cores", f"{ideal:.1f} pictures a second")
         small = predict(place / "tenth", place / "tenth.csv")
         large = predict(place / "all", place / "all.csv")
-        speed = chosen.count / large[0]
+        speed = chosen.count / large.seconds
         table.add_row(f"{chosen.count:,} pictures", f"{speed:.1f} a second, start included")
         table.add_row("of the ideal", f"{speed / ideal:.0%}")
-        spent = 1000 * large[2] / chosen.count
-        table.add_row("CPU time", f"{spent:.2f} ms a picture, start included")
-        table.add_row("of it in the three stages", f"{sum(busy.values()) / spent:.0%}")
-        table.add_row(f"peak memory at {chosen.count // 10:,}", f"{small[1]:.0f} MB")
-        table.add_row(f"peak memory at {chosen.count:,}", f"{large[1]:.0f} MB")
+        each = 1000 * large.cpu / chosen.count
+        table.add_row("CPU time", f"{each:.2f} ms a picture, start included")
+        table.add_row("of it in the three stages", f"{sum(busy.values()) / each:.0%}")
+        table.add_row(f"peak memory at {chosen.count // 10:,}", f"{small.peak:.0f} MB")
+        table.add_row(f"peak memory at {chosen.count:,}", f"{large.peak:.0f} MB")
         table.add_row("killed halfway and resumed", killed(place))
-        if chosen.ray:
-            for name, figure in on_ray(place / "tenth", place):
-                table.add_row(name, figure)
         console.print(table)
 
 
@@ -114,15 +118,9 @@ def command(folder: Path, out: Path) -> list[str]:
             "--csv", str(out), "--min-face", str(MIN_FACE)]  # fmt: skip
 
 
-def predict(folder: Path, out: Path) -> tuple[float, float, float]:
-    """Seconds, peak memory in MB and CPU seconds of ``mien predict``."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command(folder, out), stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    if status:
-        raise RuntimeError(f"mien predict ended with {status}")
-    return seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+def predict(folder: Path, out: Path) -> Spent:
+    """What ``mien predict`` costs."""
+    return spent(command(folder, out))
 
 
 def killed(place: Path) -> str:
@@ -141,29 +139,31 @@ def killed(place: Path) -> str:
 
 
 def on_ray(folder: Path, place: Path) -> list[tuple[str, str]]:
-    """Pictures a second of one and of two workers, without the start of Ray and of its actors."""
+    """Pictures a second of one and of two workers, from the call to the last part written.
+
+    A first run, which is not counted, starts Ray and imports what it needs.
+    """
     import ray
 
     from mien.infer.ray_engine import run
 
-    seconds, rows = {}, {}
-    ray.init(
-        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR",
-        _node_ip_address="127.0.0.1",
-    )  # fmt: skip
     first = place / "first"
     first.mkdir()
     shutil.copy(next(folder.iterdir()), first)
-    for workers in (1, 2):
-        start = run([str(first)], str(place / f"warm{workers}"), workers=workers).seconds
-        result = run([str(folder)], str(place / f"ray{workers}"), min_face=MIN_FACE,
-                     workers=workers)  # fmt: skip
-        seconds[workers] = result.seconds - start
-        rows[workers] = result.pictures
+    run([str(first)], str(place / "warm"), workers=1)
+    results = {
+        workers: run([str(folder)], str(place / f"ray{workers}"), min_face=MIN_FACE,
+                     workers=workers)
+        for workers in (1, 2)
+    }  # fmt: skip
     ray.shutdown()
     return [
-        (f"Ray, {w} worker(s)", f"{rows[w] / seconds[w]:.1f} pictures a second") for w in (1, 2)
-    ] + [("two workers to one", f"{seconds[1] / seconds[2]:.2f}x")]
+        (
+            f"Ray, {workers} worker(s), {result.pictures:,} pictures",
+            f"{result.speed:.1f} a second, {result.seconds:.1f} s",
+        )
+        for workers, result in results.items()
+    ] + [("two workers to one", f"{results[1].seconds / results[2].seconds:.2f}x")]
 
 
 if __name__ == "__main__":

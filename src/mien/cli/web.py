@@ -29,6 +29,8 @@ def serve(
     threads: Annotated[int, typer.Option(help="Pictures at a time; 0: one a core.", min=0)] = 0,
     max_megabytes: Annotated[int, typer.Option(help="Of one request.", min=1)] = 32,
     max_megapixels: Annotated[float, typer.Option(help="Of one picture.", min=0.01)] = 50,
+    max_pictures: Annotated[int, typer.Option(help="Of one request.", min=1)] = 32,
+    max_faces: Annotated[int, typer.Option(help="Scored in one picture.", min=1)] = 100,
     max_requests: Annotated[int, typer.Option(help="Accepted at a time.", min=1)] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=1)] = 30,
     batching: Annotated[
@@ -56,6 +58,8 @@ def serve(
         body=body,
         held=max(8 * body, 256 * 2**20),
         pixels=int(max_megapixels * 1e6),
+        pictures=max_pictures,
+        faces=max_faces,
         requests=max_requests,
         seconds=timeout,
     )

@@ -62,6 +62,7 @@ class Model:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
+        options.enable_mem_pattern = False  # patterns are kept for every size of batch seen
         return onnxruntime.InferenceSession(
             self.bundle.graph, sess_options=options, providers=["CPUExecutionProvider"]
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,9 @@ def run(
 
     begun = time.perf_counter()
     if not ray.is_initialized():
+        # a cluster of this machine alone ends processes that idle for a second, and each one that
+        # then writes a part takes two seconds of a core to start
+        os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="WARNING")
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -113,7 +117,12 @@ def run(
         batch_format="pyarrow",
         fn_constructor_args=(bundle,),
         fn_constructor_kwargs={"head": head, "crops": crops, "min_face": min_face},
-        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=actors),
+        compute=ray.data.ActorPoolStrategy(
+            min_size=least,
+            max_size=actors,
+            # a queue of blocks would tie them to an actor while another has none left
+            max_tasks_in_flight_per_actor=2,
+        ),
         num_cpus=_ACTOR if cores > 1 else 0,
     ).write_parquet(
         out, mode="overwrite" if fresh else "append", ray_remote_args={"num_cpus": _BESIDE}
@@ -147,7 +156,7 @@ def _pictures(inputs: list[str], done: set[str], actors: int) -> ray.data.Datase
 
 def _blocks(pictures: int, actors: int) -> int:
     """Blocks, which become parts: several an actor, of 64 to 2,048 pictures."""
-    size = min(max(pictures / (8 * actors), BATCH), 32 * BATCH)
+    size = min(max(pictures / (16 * actors), BATCH), 32 * BATCH)
     return max(1, math.ceil(pictures / size))
 
 
