@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 EXTRAS = {
-    "train": ("accelerate", "onnx", "onnxscript", "optuna", "pydantic", "safetensors", "timm",
-              "torch", "torchvision"),
-    "measure": ("jinja2", "matplotlib", "scipy", "sklearn"),
-    "data": ("cleanlab", "imagehash", "pandas"),
+    "train": ("accelerate", "onnx", "onnxscript", "optuna", "pydantic", "safetensors", "sklearn",
+              "timm", "torch", "torchvision"),
+    "measure": ("jinja2", "matplotlib", "scipy"),
+    "data": ("cleanlab",),
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),
     "video": ("av",),
     "parquet": ("pyarrow",),
