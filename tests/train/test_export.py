@@ -2,8 +2,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from mien.bundle import Card, load
+from mien.emotions import BALLOT_INDEX
 from mien.measure.predictions import Predictions
 from mien.train import quantize
 from mien.train.export import OUTPUTS, difference, export, run
@@ -90,9 +94,33 @@ def test_cams_average_to_the_logits_without_bias(crops):
         features = network.features(upsample(torch.from_numpy(crops), size=64))
         cam = network.cam(features).mean(dim=(2, 3))
         logits = network.ballot(features.mean(dim=(2, 3))) - network.ballot.bias
-    from mien.emotions import BALLOT_INDEX
-
     assert torch.allclose(cam, logits[:, list(BALLOT_INDEX)], atol=1e-4)
+
+
+def test_the_cam_of_the_graph_is_grad_cam_of_the_network(bundle, crops):
+    class Logits(torch.nn.Module):
+        """The ballot's logits, with the features as a layer that Grad-CAM can watch."""
+
+        def __init__(self, network):
+            super().__init__()
+            self.features = torch.nn.Sequential(torch.nn.Identity())
+            self.network = network
+
+        def forward(self, grey):
+            return self.network.ballot(self.features(self.network.features(grey)).mean(dim=(2, 3)))
+
+    exported, graph = bundle
+    network, size = graph.members[0].network, graph.members[0].size
+    grey = upsample(torch.from_numpy(crops), size=size)
+    mine = torch.from_numpy(run(exported.graph, crops)[2]).relu()
+    model = Logits(network)
+    with GradCAM(model=model, target_layers=[model.features]) as grad_cam:
+        for emotion, option in enumerate(BALLOT_INDEX):
+            theirs = grad_cam(grey, targets=[ClassifierOutputTarget(option)] * len(crops))
+            map_ = mine[:, emotion] - mine[:, emotion].amin(dim=(1, 2), keepdim=True)
+            map_ = map_ / (map_.amax(dim=(1, 2), keepdim=True) + 1e-7)
+            large = F.interpolate(map_[:, None], (size, size), mode="bilinear")[:, 0]
+            assert np.allclose(large.numpy(), theirs, atol=2e-3)
 
 
 def test_int8_and_fp16_stay_close_and_are_smaller(bundle, crops, tmp_path):
