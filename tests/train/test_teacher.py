@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from tests.tiny import make_bundle
 from tests.train.conftest import make_faces, tiny_recipe
 
-from mien.bundle import BundleError
+from mien.bundle import CARD, BundleError, Card
 from mien.train import fit, teacher
 from mien.train.watch import Silent
 
@@ -32,6 +33,34 @@ def test_the_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert np.allclose(scores[5, 3, 7:], fifth[0], atol=1e-3)
     monkeypatch.setattr(onnxruntime, "InferenceSession", None)
     assert np.array_equal(teacher.ask(str(bundle), crops, cache=tmp_path / "cache"), scores)
+
+
+def test_a_stopped_teacher_goes_on(tmp_path: Path):
+    bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
+    whole = teacher.ask(str(bundle), crops, cache=tmp_path / "whole", batch=4)
+    told: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teacher.ask(str(bundle), crops, cache=tmp_path / "cache", batch=4, track=stop)
+    again = teacher.ask(
+        str(bundle), crops, cache=tmp_path / "cache", batch=4, track=lambda d, n: told.append(d)
+    )
+    assert told == [0, 4, 4, 8, 10]
+    assert np.array_equal(again, whole)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_teacher_with_mirror_views_is_asked_half_as_often(tmp_path: Path):
+    bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(3).images
+    card = Card.read(bundle / CARD)
+    replace(card, views=2).write(bundle / CARD)
+    scores = teacher.ask(str(bundle), crops, cache=tmp_path / "cache")
+    assert np.array_equal(scores[:, 0::2], scores[:, 1::2])
 
 
 def test_temperature_flattens():

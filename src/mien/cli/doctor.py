@@ -22,10 +22,10 @@ def doctor() -> None:
     Example: mien doctor
     """
     import numpy as np
-    import onnxruntime
 
     import mien
     from mien.bundle import list_bundles
+    from mien.infer.session import providers
 
     console = Console()
     table = Table("what", "found", title="mien doctor", title_justify="left")
@@ -35,7 +35,7 @@ def doctor() -> None:
             table.add_row(package, version(package))
         except PackageNotFoundError:
             table.add_row(package, "[dim]not installed (only some verbs need it)[/dim]")
-    table.add_row("providers", ", ".join(onnxruntime.get_available_providers()))
+    table.add_row("runs on", ", then ".join(providers()))
     for bundle in list_bundles():
         table.add_row(f"model {bundle.path.name}", f"{bundle.path}")
     console.print(table)

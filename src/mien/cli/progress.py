@@ -38,6 +38,16 @@ class Bar:
         )  # fmt: skip
         self.task: TaskID | None = None
 
+    def asked(self, done: int, total: int) -> None:
+        """Show how far the teacher's answers are."""
+        if self.task is None:
+            self.progress.start()
+            self.task = self.progress.add_task("asking the teacher", total=total, completed=done)
+        self.progress.update(self.task, completed=done)
+        if done == total:
+            self.progress.remove_task(self.task)
+            self.task = None
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Start, or go on with, the bar of the whole run."""
         text = f"epoch {epoch + 1}/{epochs}"

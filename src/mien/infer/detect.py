@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from mien.infer import boxes
 from mien.infer.levels import BASE_SIDE, DEFAULT_MIN_FACE, scales
+from mien.infer.session import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 ASSET = Path(__file__).parents[1] / "assets" / "blazeface.onnx"
 
@@ -67,14 +70,9 @@ class BlazeFace:
         self.threshold = threshold
 
     @cached_property
-    def session(self) -> onnxruntime.InferenceSession:
+    def session(self) -> "onnxruntime.InferenceSession":
         """The ONNX Runtime session, made on first use."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.enable_mem_pattern = False  # patterns are kept for every size of picture seen
-        return onnxruntime.InferenceSession(
-            self.path, sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(self.path, threads=self.threads)
 
     def passes(
         self, shape: tuple[int, ...], *, min_face: int = DEFAULT_MIN_FACE

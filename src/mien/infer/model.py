@@ -15,6 +15,7 @@ from mien.images import Source, read
 from mien.infer.crop import SIDE, crop_face, to_crop
 from mien.infer.detect import BlazeFace, Detection, Detector
 from mien.infer.results import HEADS, Expression, Face, Picture, Scores
+from mien.infer.session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -58,14 +59,7 @@ class Model:
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
         """The ONNX Runtime session of the graph, made on first use."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.enable_mem_pattern = False  # patterns are kept for every size of batch seen
-        return onnxruntime.InferenceSession(
-            self.bundle.graph, sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        return open_session(self.bundle.graph, threads=self.threads)
 
     def classify(
         self,

@@ -14,6 +14,10 @@ class Events:
     def __init__(self, folder: Path, watch: Watcher) -> None:
         self.folder, self.watch = folder / "events", watch
 
+    def asked(self, done: int, total: int) -> None:
+        """Pass on."""
+        self.watch.asked(done, total)
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Pass on."""
         self.watch.begin(epoch, epochs, images)

@@ -81,7 +81,7 @@ def fit(
         facts = {"data": learn.fingerprint(), "images": len(learn), "start": origin}
         run.claim(folder, recipe, facts | {"precision": arithmetic})
     accelerator.wait_for_everyone()
-    samples = _taught(recipe, samples, accelerator)
+    samples = _taught(recipe, samples, accelerator, watch)
     optimizer = optim.build_optimizer(
         network, **recipe.optimizer.model_dump(exclude={"clip"}),
         layer_decay=recipe.transfer.layer_decay,
@@ -183,13 +183,14 @@ def _share(hits: Tensor) -> float:
     return round(hits.float().mean().item(), 4)
 
 
-def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator) -> Samples:
+def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator, watch: Watcher) -> Samples:
     if not recipe.targets.teacher:
         return samples
     with accelerator.main_process_first():
         views = teacher.ask(
-            recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers"
-        )
+            recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers",
+            track=watch.asked,
+        )  # fmt: skip
     return replace(samples, teacher=teacher.targets(views, recipe.targets.temperature))
 
 

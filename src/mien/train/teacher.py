@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mien import bundle
 from mien.emotions import BALLOT, EMOTIONS
+from mien.infer.session import open_session
 
 SHIFT = 2
 """Pixels that the four views are moved by, diagonally."""
@@ -32,18 +32,24 @@ def views(crops: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 
 def ask(
-    name: str, crops: NDArray[np.uint8], *, cache: Path, batch: int = 64
+    name: str,
+    crops: NDArray[np.uint8],
+    *,
+    cache: Path,
+    batch: int = 64,
+    track: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
     """A bundle's ``label`` and ``ballot`` shares on every view.
 
     Kept in ``cache`` under the hash of the bundle's graph and of the crops, so that the teacher is
-    asked once.
+    asked once; what was answered before a stop is not asked again.
 
     Args:
         name: name or folder of the bundle.
         crops: (N, 48, 48) uint8.
         cache: folder of the ``.npy`` files.
         batch: crops at a time.
+        track: is told of how many crops of how many the teacher has been asked.
 
     Returns:
         (N, 8, 17).
@@ -58,17 +64,37 @@ def ask(
     if path.is_file():
         stored: NDArray[np.float16] = np.load(path, allow_pickle=False)
         return stored
-    session = onnxruntime.InferenceSession(teacher.graph, providers=["CPUExecutionProvider"])
-    scores = np.empty((len(crops), VIEWS, len(EMOTIONS) + len(BALLOT)), np.float16)
-    for at in range(0, len(crops), batch):
-        for k, view in enumerate(views(crops[at : at + batch])):
-            out = session.run(["label", "ballot"], {"faces": view})
-            scores[at : at + batch, k] = np.concatenate(out, axis=1)
     cache.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.save(file, scores)
+    part = path.with_suffix(".part")
+    scores = _partial(part, (len(crops), VIEWS, len(EMOTIONS) + len(BALLOT)))
+    left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
+    session = open_session(teacher.graph)
+    for at in range(0, len(left), batch):
+        track(len(crops) - len(left) + at, len(crops))
+        rows = left[at : at + batch]
+        for k, view in enumerate(views(crops[rows])):
+            if k % 2 and teacher.card.views > 1:  # it looks at the mirror view anyway
+                scores[rows, k] = scores[rows, k - 1]
+                continue
+            out = session.run(["label", "ballot"], {"faces": view})
+            scores[rows, k] = np.concatenate(out, axis=1)
+    track(len(crops), len(crops))
+    scores.flush()
     part.replace(path)
+    return np.asarray(scores)
+
+
+def _partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """The answers so far, not a number where there is none yet."""
+    if path.is_file():
+        try:
+            found = np.lib.format.open_memmap(path, mode="r+")
+            if found.shape == shape:
+                return found
+        except ValueError:  # killed before it was made
+            pass
+    scores = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+    scores[:] = np.nan
     return scores
 
 

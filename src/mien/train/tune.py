@@ -41,6 +41,10 @@ class TrialWatch:
     deadline: float
     longest: float
 
+    def asked(self, done: int, total: int) -> None:
+        """Pass on."""
+        self.watch.asked(done, total)
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Pass on."""
         self.watch.begin(epoch, epochs, images)

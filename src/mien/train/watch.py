@@ -8,6 +8,9 @@ from typing import Any, Protocol
 class Watcher(Protocol):
     """What a run tells while it goes on."""
 
+    def asked(self, done: int, total: int) -> None:
+        """The teacher has been asked about so many of the pictures."""
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """An epoch starts."""
 
@@ -20,6 +23,9 @@ class Watcher(Protocol):
 
 class Silent:
     """Watches and says nothing."""
+
+    def asked(self, done: int, total: int) -> None:
+        """Nothing."""
 
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Nothing."""

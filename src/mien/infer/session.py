@@ -1,0 +1,40 @@
+"""How a graph is opened: threads, memory, and the GPU when there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+GPU = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+
+def open_session(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session of a graph.
+
+    Args:
+        graph: an ``.onnx`` file.
+        threads: of one run on the CPU; 0 for all cores.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.enable_mem_pattern = False  # patterns are kept for every size of batch or picture seen
+    return onnxruntime.InferenceSession(graph, sess_options=options, providers=providers())
+
+
+def providers() -> list[str]:
+    """What graphs run on, best first.
+
+    A GPU where the installed ONNX Runtime knows one (``pip install onnxruntime-gpu`` in place of
+    ``onnxruntime``), unless the environment says ``MIEN_DEVICE=cpu``.
+    """
+    import onnxruntime
+
+    wanted = os.environ.get("MIEN_DEVICE", "").lower() != "cpu"
+    return [GPU, CPU] if wanted and GPU in onnxruntime.get_available_providers() else [CPU]
