@@ -97,7 +97,8 @@ def search(
     probes = min(PROBES, cells)
     near = np.concatenate(
         [
-            np.argpartition(-(queries[p] @ centres.T), probes - 1, axis=1)[:, :probes]
+            # a copy: a view of the first columns would keep all of them
+            np.argpartition(-(queries[p] @ centres.T), probes - 1, axis=1)[:, :probes].copy()
             for p in _parts(np.arange(count))
         ]
     )
