@@ -154,12 +154,14 @@ def compare(model_name: str | None, clients: int, rounds: int) -> list[str]:
 
     shared, alone = Service(model_name), Service(model_name, batching=False)
     with shared, alone:
-        for _ in range(rounds):  # interleaved, so that a slow minute hits all alike
+        ways = [("batched", shared), ("alone", alone)]
+        for _ in range(rounds):  # interleaved and in turns, so that a slow minute hits all alike
+            ways.reverse()
             begin, done = time.perf_counter(), 0
             while time.perf_counter() - begin < ROUND:
                 done += sum(1 for _ in model.analyze_many(photos * 4))
             note("analyze in process", done / (time.perf_counter() - begin))
-            for name, service in (("batched", shared), ("alone", alone)):
+            for name, service in ways:
                 for path, bodies in (("analyze", jpegs), ("classify", faces)):
                     got = asyncio.run(burst(service, bodies, clients=clients, seconds=ROUND))
                     note(f"{path} {name}", got.rate())
