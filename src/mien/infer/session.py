@@ -24,6 +24,8 @@ def open_session(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSessi
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # else the detector's threads spin on while the classifier's work, and a photo takes longer
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # patterns are kept for every size of batch or picture seen
     return onnxruntime.InferenceSession(graph, sess_options=options, providers=providers())
 
