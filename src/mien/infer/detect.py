@@ -1,5 +1,7 @@
 """Where the faces of a picture are."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +72,7 @@ class BlazeFace:
         self.threshold = threshold
 
     @cached_property
-    def session(self) -> "onnxruntime.InferenceSession":
+    def session(self) -> onnxruntime.InferenceSession:
         """The ONNX Runtime session, made on first use."""
         return open_session(self.path, threads=self.threads)
 

@@ -17,7 +17,7 @@ from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
 from mien.train import quantize, run
 from mien.train import weights as files
-from mien.train.export import export, finish
+from mien.train.export import export, finish, speed
 from mien.train.graph import Graph, Member
 from mien.train.network import Network
 from mien.train.recipe import Recipe
@@ -77,18 +77,19 @@ def ship(
     card = card_of(runs, name=name, flip=flip)
     card = replace(card, temperatures=temperatures, frame=dict(frame or {}))
     bundle = export(graph, target, card, probe=crops[:16])
-    if weights == "float32":
-        return bundle
-    with tempfile.TemporaryDirectory() as scratch:
-        small = Path(scratch) / GRAPH
-        if weights == "int8":
-            quantize.to_int8(bundle.graph, small, crops[:512])
-        else:
-            quantize.to_fp16_weights(bundle.graph, small)
-        closeness = quantize.fidelity(bundle.graph, small, crops)
-        bundle.graph.write_bytes(small.read_bytes())
-    stored = {"weights": weights, "against_float32_on_training_crops": closeness.to_dict()}
-    return finish(target, replace(bundle.card, network=bundle.card.network | stored))
+    card = bundle.card
+    if weights != "float32":
+        with tempfile.TemporaryDirectory() as scratch:
+            small = Path(scratch) / GRAPH
+            if weights == "int8":
+                quantize.to_int8(bundle.graph, small, crops[:512])
+            else:
+                quantize.to_fp16_weights(bundle.graph, small)
+            closeness = quantize.fidelity(bundle.graph, small, crops)
+            bundle.graph.write_bytes(small.read_bytes())
+        stored = {"weights": weights, "against_float32_on_training_crops": closeness.to_dict()}
+        card = replace(card, network=card.network | stored)
+    return finish(target, replace(card, cost=card.cost | speed(bundle.graph)))
 
 
 def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
