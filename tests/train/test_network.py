@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+from torch import nn
 
+from mien.train.depthwise import PadFirst, pad_first
 from mien.train.network import build
 from mien.train.precision import choose, is_dense
 
@@ -49,3 +53,31 @@ def test_auto_precision_is_explicit_where_asked_and_float32_for_depthwise_nets()
     if not torch.cuda.is_available():
         assert choose("auto", network) == "float32"
     assert is_dense(build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_depthwise_kernel_larger_than_its_map_is_padded_first_and_stays_the_same(stride: int):
+    torch.manual_seed(0)
+    plain = nn.Conv2d(6, 6, 5, stride=stride, padding=2, groups=6, bias=False)
+    ours = copy.deepcopy(nn.Sequential(plain))
+    pad_first(ours)
+    assert isinstance(ours[0], PadFirst)
+    assert ours.state_dict().keys() == {"0.weight"}
+    for side in (3, 8):  # below the kernel's five pixels and above them
+        image = torch.rand(2, 6, side, side)
+        expected, got = plain(image), ours(image)
+        torch.testing.assert_close(got, expected)
+        for gradient, other in zip(
+            torch.autograd.grad(expected.square().sum(), plain.parameters()),
+            torch.autograd.grad(got.square().sum(), ours.parameters()),
+            strict=True,
+        ):
+            torch.testing.assert_close(other, gradient)
+        torch.testing.assert_close(ours.eval()(image), expected)
+        ours.train()
+
+
+def test_dense_and_small_convolutions_stay_stock():
+    trunk = nn.Sequential(nn.Conv2d(4, 4, 5, padding=2), nn.Conv2d(4, 4, 3, padding=1, groups=4))
+    pad_first(trunk)
+    assert [type(module) for module in trunk] == [nn.Conv2d, nn.Conv2d]

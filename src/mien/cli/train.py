@@ -19,8 +19,10 @@ ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "17179869184",
     "MALLOC_TOP_PAD_": "268435456",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-"""glibc gives large blocks back to the system after each batch unless told to keep them."""
+"""glibc gives large blocks back to the system after each batch unless told to keep them, and asks
+for 4 kB pages where huge ones halve the time of memory-bound layers."""
 What = Annotated[
     list[str], typer.Argument(help="A recipe (.toml), a data folder, and key=value overrides.")
 ]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
+from mien.train.depthwise import pad_first
 
 Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
@@ -141,6 +142,7 @@ def build(
         model.pre_logits = nn.Identity()
     if stem != "stock":
         widen_stem(model, stem)
+    pad_first(model)
     config = model.pretrained_cfg
     network = Network(
         model,
