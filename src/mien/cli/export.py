@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,13 @@ class Store(StrEnum):
 
 
 def export(
-    runs: Annotated[list[Path], typer.Argument(help="Finished runs; several make an ensemble.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Finished runs, by name or folder, or what mien ensemble wrote; "
+            "several make an ensemble."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The bundle's folder.")],
     data: Annotated[Path, typer.Option(help="Data folder; its train split gives int8 its ranges.")],
     weight: Annotated[list[float] | None, typer.Option(help="Of each run, in order.")] = None,
@@ -33,20 +40,80 @@ def export(
     """Export finished runs as one bundle: one ONNX graph and its card.
 
     Example: mien export runs/face_mobilenet --out models/mine --data data/fer2013 --flip
+
+    Example: mien export ensemble.json --out models/joined --data data/fer2013 --weights fp16
     """
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
     from mien.train.ship import ship
 
-    shares = weight or [1.0] * len(runs)
-    if len(shares) != len(runs):
-        raise ValueError(f"{len(runs)} runs but {len(shares)} weights; give one --weight a run")
     train = load(data).of("train")
     bundle = ship(
-        dict(zip(runs, shares, strict=True)), out, name=name or out.name, flip=flip,
+        weights_of(runs, weight), out, name=name or out.name, flip=flip,
         weights=weights.value, crops=train.images[:: max(1, len(train) // 2000)],
         calibrate=None if calibrate is None else Predictions.load(calibrate), frame=FRAME,
     )  # fmt: skip
     size = bundle.graph.stat().st_size / 1e6
     Console().print(f"{bundle.path}: {size:.1f} MB; try: mien predict --model {bundle.path} PHOTO")
+
+
+def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float]:
+    """The runs that the command line names, each with its weight in the average.
+
+    Raises:
+        ValueError: weights that fit no runs, or a file that `mien ensemble` did not write.
+        FileNotFoundError: no such run.
+    """
+    from mien.train.run import find_run
+
+    if len(names) == 1 and names[0].endswith(".json"):
+        if weight:
+            raise ValueError(f"{names[0]}: holds the weights already; leave --weight out")
+        try:
+            members = json.loads(Path(names[0]).read_text(encoding="utf-8"))["members"]
+            names, weight = list(members), [float(w) for w in members.values()]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(f"{names[0]}: not what `mien ensemble` writes") from None
+    weight = weight or [1.0] * len(names)
+    if len(weight) != len(names):
+        raise ValueError(f"{len(names)} runs but {len(weight)} weights; give one --weight a run")
+    return {find_run(name): w for name, w in zip(names, weight, strict=True)}
+
+
+def bundle_of(source: str, data: Path) -> str:
+    """The bundle that a name or folder means; a finished run is exported into its folder first.
+
+    Raises:
+        BundleError: neither a bundle nor a finished run.
+    """
+    from mien.bundle import GRAPH, BundleError, find
+
+    try:
+        found = find(source)
+        if found.name != "bundle":
+            return source
+        run = found.parent
+    except BundleError as missing:
+        try:
+            from mien.train.run import find_run
+
+            run = find_run(source)
+        except (ImportError, FileNotFoundError):
+            raise missing from None
+    graph, trained = run / "bundle" / GRAPH, run / "weights.safetensors"
+    if graph.is_file() and not _newer(trained, graph):
+        return str(run)
+    out = run / "bundle"
+    Console().print(f"exporting {out}", soft_wrap=True)
+    from mien.data.dataset import load
+    from mien.infer.crop import FRAME
+    from mien.train.ship import ship
+
+    crops = load(data).images[:64]
+    ship({run: 1.0}, out, name=run.name, flip=False, weights="float32", crops=crops, frame=FRAME)
+    return str(run)
+
+
+def _newer(path: Path, other: Path) -> bool:
+    return path.is_file() and path.stat().st_mtime > other.stat().st_mtime

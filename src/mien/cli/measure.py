@@ -63,10 +63,12 @@ def evaluate(
             )
         folder = out or Path(f"{predictions.stem}.evaluation")
     else:
+        from mien.cli.export import bundle_of
         from mien.cli.truth import classify
 
-        table, card = classify(what[0], Path(what[1]), split)
-        folder = out or _folder_of(what[0], split)
+        source = bundle_of(what[0], Path(what[1]))
+        table, card = classify(source, Path(what[1]), split)
+        folder = out or _folder_of(source, split)
     result = measure(table, draws=draws, seed=seed)
     if card:
         result["card"] = card
@@ -131,7 +133,8 @@ def ensemble(
     """Choose members and weights, and compare the ways to do so on folds they did not see.
 
     Give predictions on pictures that trained no member and that nothing else is judged on.
-    Writes the chosen members with their weights, which `mien export` joins into one graph.
+    Writes the chosen members with their weights; `mien export ensemble.json` joins them into one
+    graph where the members are runs.
 
     Example: mien ensemble runs/face runs/vgg19 runs/resnet50 --out ensemble.json
     """

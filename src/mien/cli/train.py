@@ -86,10 +86,10 @@ def runs(
     """
     from mien.train.curves import draw
     from mien.train.listing import COLUMNS, differences, find_runs, row
-    from mien.train.run import read_history, runs_folder
+    from mien.train.run import find_run, read_history, runs_folder
 
     root = runs_folder()
-    folders = [_folder_of(name, root) for name in names] if names else find_runs(root)
+    folders = [find_run(name) for name in names] if names else find_runs(root)
     if not folders:
         raise FileNotFoundError(f"{root}: no runs yet; `mien train` makes them")
     cells = [row(folder) for folder in folders]
@@ -162,11 +162,6 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
         console.print(f"stopped; {folder} keeps the last full epoch, the same command goes on")
         raise typer.Exit(128 + stopped.number)
     console.print(f"trained: {folder / (OOF if folds else FILE)}")
-
-
-def _folder_of(name: str, root: Path) -> Path:
-    """A run by its folder, or by its name below ``root``."""
-    return Path(name) if Path(name).is_dir() else root / name
 
 
 def _show(console: Console, columns: list[str], rows: list[list[str]]) -> None:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from tests.data.drawn import write_folder
+from tests.train.conftest import tiny_recipe
+from typer.testing import CliRunner
+
+from mien.bundle import load
+from mien.cli.export import bundle_of, export, weights_of
+from mien.cli.measure import evaluate
+from mien.train import run, weights
+from mien.train.starts import begin
+
+
+@pytest.fixture
+def finished(runs: Path) -> list[Path]:
+    """Two runs that have ended, of networks that were never trained."""
+    folders = [runs / "one", runs / "two"]
+    for seed, folder in enumerate(folders):
+        recipe = tiny_recipe(name=folder.name, seed=seed)
+        run.claim(folder, recipe, {"data": "x", "start": "random"})
+        torch.manual_seed(seed)
+        network, _ = begin(recipe.network, torch.zeros(4, 48, 48, dtype=torch.uint8))
+        weights.write(network, folder / weights.FILE, facts={})
+    return folders
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "data", {"happy": 6, "sad": 6})
+    write_folder(tmp_path / "data", {"happy": 4, "sad": 4}, seed=1, part="test")
+    return tmp_path / "data"
+
+
+def invoke(verb, *args: object) -> str:
+    app = typer.Typer()
+    app.command()(verb)
+    return CliRunner().invoke(app, [str(a) for a in args], catch_exceptions=False).output
+
+
+def test_a_finished_run_is_evaluated_by_name(finished, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "exporting" in invoke(evaluate, "one", data, "--draws", 20)
+    assert json.loads((finished[0] / "metrics.json").read_text())["pictures"]["n"] == 8
+    assert "exporting" not in invoke(evaluate, "one", data, "--draws", 20)
+    graph = finished[0] / "bundle" / "model.onnx"
+    later = graph.stat().st_mtime + 1
+    os.utime(finished[0] / weights.FILE, (later, later))
+    assert "exporting" in invoke(evaluate, finished[0], data, "--draws", 20)
+    with pytest.raises(ValueError, match="no model 'three'"):
+        bundle_of("three", data)
+
+
+def test_what_ensemble_wrote_becomes_one_graph(finished, data, tmp_path):
+    chosen = tmp_path / "ensemble.json"
+    chosen.write_text(json.dumps({"members": {"one": 0.75, str(finished[1]): 0.25}}))
+    invoke(export, chosen, "--out", tmp_path / "joined", "--data", data)
+    members = load(tmp_path / "joined").card.network["members"]
+    assert [(m["run"], m["weight"]) for m in members] == [("one", 0.75), ("two", 0.25)]
+
+
+def test_weights_that_fit_no_runs_are_refused(finished, tmp_path):
+    chosen = tmp_path / "ensemble.json"
+    chosen.write_text("[]")
+    for names, given, message in (
+        ([str(chosen)], None, "not what `mien ensemble` writes"),
+        ([str(chosen)], [1.0], "leave --weight out"),
+        (["one", "two"], [1.0], "one --weight a run"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            weights_of(names, given)
+    with pytest.raises(FileNotFoundError, match=r"runs in .*: one, two"):
+        weights_of(["three"], None)
