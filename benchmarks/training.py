@@ -33,6 +33,8 @@ TRIES = {
     "bf16": {"precision": "bf16"},
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
+    "padding inside": {"pad_first": False},
+    "small pages": {"huge": False},
 }
 
 
@@ -111,6 +113,8 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
         }
     )  # fmt: skip
     samples = from_dataset(trainable(load(data).of("train")))
+    if not options.get("pad_first", True):
+        networks.pad_first = lambda trunk: None
     network = networks.build(trunk)
     if "layout" in options:
         network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(
@@ -155,6 +159,8 @@ def measure(
     environment = {k: v for k, v in os.environ.items() if k not in ALLOCATOR}
     if options["side"] == "mien" and options.get("allocator", True):
         environment |= ALLOCATOR
+    if not options.get("huge", True):
+        environment.pop("GLIBC_TUNABLES")
     command = [
         sys.executable, __file__, str(arguments.data), "--networks", network, "--batches",
         str(batch), "--seconds", str(arguments.seconds), "--worker", json.dumps(options),
