@@ -53,6 +53,8 @@ def test_a_finished_run_is_evaluated_by_name(finished, data, tmp_path, monkeypat
     later = graph.stat().st_mtime + 1
     os.utime(finished[0] / weights.FILE, (later, later))
     assert "exporting" in invoke(evaluate, finished[0], data, "--draws", 20)
+    given = str(finished[0] / "bundle")
+    assert bundle_of(given, data) == given  # named outright, it is no run
     with pytest.raises(ValueError, match="no model 'three'"):
         bundle_of("three", data)
 

@@ -65,7 +65,7 @@ def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float
         ValueError: weights that fit no runs, or a file that `mien ensemble` did not write.
         FileNotFoundError: no such run.
     """
-    from mien.train.run import find_run
+    from mien.train.listing import find_run
 
     if len(names) == 1 and names[0].endswith(".json"):
         if weight:
@@ -90,13 +90,12 @@ def bundle_of(source: str, data: Path) -> str:
     from mien.bundle import GRAPH, BundleError, find
 
     try:
-        found = find(source)
-        if found.name != "bundle":
+        run = Path(source)
+        if find(source) != run / "bundle":  # a bundle by name or folder, not a run's
             return source
-        run = found.parent
     except BundleError as missing:
         try:
-            from mien.train.run import find_run
+            from mien.train.listing import find_run
 
             run = find_run(source)
         except (ImportError, FileNotFoundError):

@@ -22,6 +22,20 @@ def find_runs(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"*/{run.RECIPE}"))
 
 
+def find_run(name: str | Path) -> Path:
+    """The folder of a run given by its folder, or by its name below ``$MIEN_RUNS``.
+
+    Raises:
+        FileNotFoundError: neither; the message lists the runs that are there.
+    """
+    root = run.runs_folder()
+    for folder in (Path(name), root / name):
+        if (folder / run.RECIPE).is_file():
+            return folder
+    known = ", ".join(folder.name for folder in find_runs(root)) or "none yet"
+    raise FileNotFoundError(f"{name}: no {run.RECIPE} there; runs in {root}: {known}")
+
+
 def row(folder: Path) -> dict[str, str]:
     """One run as text by ``COLUMNS``; a damaged one says so in its place.
 

@@ -22,20 +22,6 @@ def runs_folder() -> Path:
     return Path(os.environ.get("MIEN_RUNS", "runs"))
 
 
-def find_run(name: str | Path) -> Path:
-    """The folder of a run given by its folder, or by its name below ``runs_folder()``.
-
-    Raises:
-        FileNotFoundError: neither; the message lists the runs that are there.
-    """
-    root = runs_folder()
-    for folder in (Path(name), root / name):
-        if (folder / RECIPE).is_file():
-            return folder
-    known = ", ".join(sorted(path.parent.name for path in root.glob(f"*/{RECIPE}"))) or "none yet"
-    raise FileNotFoundError(f"{name}: no {RECIPE} there; runs in {root}: {known}")
-
-
 def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     """Make the run folder ours, or make sure that it already is.
 
