@@ -34,6 +34,7 @@ TRIES = {
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
     "padding inside": {"pad_first": False},
+    "direct convolutions": {"by_tiles": False},
     "small pages": {"huge": False},
 }
 
@@ -56,7 +57,9 @@ def reference(data: Path, trunk: str, size: int, batch: int) -> Iterator[int]:
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
+    from mien.train.depthwise import PadFirst
     from mien.train.network import Network, build
+    from mien.train.winograd import Winograd
 
     steps = transforms.Compose(
         [
@@ -74,6 +77,9 @@ def reference(data: Path, trunk: str, size: int, batch: int) -> Iterator[int]:
         ImageFolder(str(data / "train"), steps), batch, shuffle=True, num_workers=2, drop_last=True
     )
     network: Network = build(trunk).to(memory_format=torch.contiguous_format)
+    for module in network.modules():
+        if isinstance(module, (PadFirst, Winograd)):
+            module.__class__ = torch.nn.Conv2d
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     network.train()
     while True:
@@ -113,8 +119,9 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
         }
     )  # fmt: skip
     samples = from_dataset(trainable(load(data).of("train")))
-    if not options.get("pad_first", True):
-        networks.pad_first = lambda trunk: None
+    for name in ("pad_first", "by_tiles"):
+        if not options.get(name, True):
+            setattr(networks, name, lambda trunk: None)
     network = networks.build(trunk)
     if "layout" in options:
         network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
 from mien.train.depthwise import pad_first
+from mien.train.winograd import by_tiles
 
 Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
@@ -143,6 +144,7 @@ def build(
     if stem != "stock":
         widen_stem(model, stem)
     pad_first(model)
+    by_tiles(model)
     config = model.pretrained_cfg
     network = Network(
         model,
