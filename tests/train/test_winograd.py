@@ -100,3 +100,18 @@ def test_only_stock_dense_layers_of_stride_one_are_turned():
     depthwise = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 4, 3))
     by_tiles(depthwise)
     assert [type(module) for module in depthwise] == [nn.Conv2d, nn.Conv2d]
+
+
+def test_the_same_batch_gives_the_same_bits():
+    torch.manual_seed(0)
+    layer = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1))
+    by_tiles(layer)
+    image = torch.randn(8, 64, 12, 12).to(memory_format=torch.channels_last)
+    assert best_tile(8, 12, 12, 64, 64) > 0
+    gradients = []
+    for _ in range(3):
+        layer.zero_grad()
+        layer(image).square().sum().backward()
+        gradients.append(layer[0].weight.grad.clone())
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
