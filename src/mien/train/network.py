@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
+from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
 from mien.train.depthwise import pad_first
 from mien.train.winograd import by_tiles
 
@@ -18,6 +19,7 @@ Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
 NORMALISATION: dict[str, tuple[Triple, Triple]] = {
     "faceres": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+    "dlib": ((122.782 / 255, 117.001 / 255, 104.298 / 255), (1.0, 1.0, 1.0)),
     "lite0": (HALF, HALF),
     "lite1": (HALF, HALF),
     "lite2": (HALF, HALF),

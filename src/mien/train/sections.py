@@ -32,7 +32,7 @@ class Network(Section):
     """Any timm model name."""
     trunk_args: dict[str, Any] = {}
     start: str = "random"
-    """random, imagenet, default, lite0..2, faceres:PACKAGE, or a .safetensors / .pth file."""
+    """random, imagenet, default, lite0..2, faceres:PACKAGE, dlib:PACKAGE, or a weights file."""
     size: int = Field(default=96, ge=24, le=512)
     """Pixels a side inside the network; crops are upsampled to it."""
     crop: int = Field(default=48, ge=24, le=48)

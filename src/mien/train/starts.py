@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mien.train import faceres, lite, sections, weights
+from mien.train import dlib, faceres, folded, lite, sections, weights
 from mien.train.network import Network, Triple, build, normalisation, upsample
 
 CALIBRATION_IMAGES = 512
@@ -22,7 +22,7 @@ class Start:
     """Weights by name, where they come from, and what their trunk expects.
 
     ``state`` may be a whole network of ours, or a trunk with or without its own classifier;
-    ``biases`` are those of folded batch norms, which ``faceres.unfold_norms`` puts back.
+    ``biases`` are those of folded batch norms, which ``folded.unfold_norms`` puts back.
     """
 
     origin: str
@@ -45,6 +45,11 @@ def _faceres(where: str, trunk: str) -> Start:
     return Start(faceres.ORIGIN, state, biases)
 
 
+def _dlib(where: str, trunk: str) -> Start:
+    state, biases = dlib.read(Path(where))
+    return Start(dlib.ORIGIN, state, biases)
+
+
 def _lite(variant: str) -> Callable[[str, str], Start]:
     def start(where: str, trunk: str) -> Start:
         if trunk != lite.trunk_name(variant):
@@ -60,6 +65,7 @@ STARTS: dict[str, Callable[[str, str], Start]] = {
     "random": _random,
     "imagenet": _hub,
     "faceres": _faceres,
+    "dlib": _dlib,
     "lite0": _lite("lite0"),
     "lite1": _lite("lite1"),
     "lite2": _lite("lite2"),
@@ -92,7 +98,7 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
         some = images[:: max(1, len(images) // CALIBRATION_IMAGES)]
         grey = upsample(some, size=settings.size)
         inputs = (grey - network.mean) / network.std
-        faceres.unfold_norms(network.trunk, start.biases, inputs)
+        folded.unfold_norms(network.trunk, start.biases, inputs)
     return network, start.origin
 
 
