@@ -14,7 +14,7 @@ from mien.train.winograd import Winograd, best_tile, by_tiles, transforms
 
 @pytest.mark.parametrize("tile", range(2, winograd.LARGEST_TILE + 1))
 def test_the_transforms_correlate_a_line_with_three_taps(tile: int):
-    inverse, kernel, data = (matrix.double().numpy() for matrix in transforms(tile))
+    inverse, kernel, data = (matrix.astype(float) for matrix in transforms(tile))
     line, taps = np.random.default_rng(tile).normal(size=(2, tile + 2))
     got = inverse @ ((kernel @ taps[:3]) * (data @ line))
     np.testing.assert_allclose(got, np.correlate(line, taps[:3], "valid"), rtol=1e-5, atol=1e-5)

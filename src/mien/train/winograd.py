@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from mien.train.tiles import Grid, from_tiles, to_tiles
+
+Matrix = NDArray[np.float32]
 
 # Where a tile's polynomials are evaluated, besides infinity: with tiles of up to 6 the result
 # differs from the direct one by 2e-5 of its largest value in float32.
@@ -19,10 +23,11 @@ LARGEST_TILE = 6
 # Measured with AVX2 on two cores; where it is off, a slower tile is chosen, not a wrong one.
 ELEMENT = 130
 WORTH = 0.8
+ONE = Grid(3, 1, 1)  # a kernel is one tile of 3x3
 
 
 @lru_cache
-def transforms(tile: int) -> tuple[Tensor, Tensor, Tensor]:
+def transforms(tile: int) -> tuple[Matrix, Matrix, Matrix]:
     """Winograd's matrices for a tile of so many outputs and three taps, float32.
 
     Returns:
@@ -42,10 +47,7 @@ def transforms(tile: int) -> tuple[Tensor, Tensor, Tensor]:
         data[row, :-1] = np.poly(others)[::-1]
     inverse[-1, -1] = kernel[-1, -1] = 1  # the point at infinity
     data[-1] = np.poly(points)[::-1]
-    inverse32, kernel32, data32 = (
-        torch.from_numpy(matrix).float() for matrix in (inverse, kernel, data)
-    )
-    return inverse32, kernel32, data32
+    return inverse.astype(np.float32), kernel.astype(np.float32), data.astype(np.float32)
 
 
 def best_tile(batch: int, rows: int, columns: int, width_in: int, width_out: int) -> int:
@@ -59,65 +61,38 @@ def best_tile(batch: int, rows: int, columns: int, width_in: int, width_out: int
     return min(costs, key=lambda tile: costs[tile])
 
 
-def _both(matrix: Tensor, blocks: Tensor) -> Tensor:
-    """``matrix`` (p, q) applied to each of the two leading axes: (q, q, …) to (p, p, L)."""
-    p, q = matrix.shape
-    once = (matrix @ blocks.reshape(q, -1)).view(p, q, -1)
-    return torch.bmm(matrix.expand(p, p, q), once)
-
-
 class _Convolve(torch.autograd.Function):
     """3x3, stride 1, padding 1: x (N, C, H, W) and weight (K, C, 3, 3) to (N, K, H, W)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, tile: int) -> Tensor:
         inverse, kernel, data = transforms(tile)
-        n, (batch, width, rows, columns), out = tile + 2, x.shape, weight.shape[0]
-        down, across = -(-rows // tile), -(-columns // tile)
-        padded = F.pad(
-            x.permute(0, 2, 3, 1), (0, 0, 1, across * tile + 1 - columns, 1, down * tile + 1 - rows)
-        ).contiguous()
-        image, row, column, _ = padded.stride()
-        windows = padded.as_strided(  # neighbours share two rows or columns
-            (n, n, batch, down, across, width), (row, column, image, row * tile, column * tile, 1)
-        )
-        values = _both(data, windows).view(n * n, -1, width)
-        kernels = _both(kernel, weight.permute(2, 3, 0, 1)).view(n * n, out, width)
+        (batch, _, rows, columns), out = x.shape, weight.shape[0]
+        grid = Grid(tile, -(-rows // tile), -(-columns // tile))
+        values = to_tiles(x.permute(0, 2, 3, 1), data, grid, origin=-1)
+        kernels = to_tiles(weight.permute(0, 2, 3, 1), kernel, ONE)
         product = torch.bmm(values, kernels.transpose(1, 2))
-        y = _both(inverse, product.view(n, n, -1)).view(tile, tile, batch, down, across, out)
-        y = y.permute(2, 3, 0, 4, 1, 5).reshape(batch, down * tile, across * tile, out)
+        y = from_tiles(product, inverse, grid, shape=(batch, rows, columns, out))
         ctx.save_for_backward(values, kernels)
-        ctx.tile, ctx.shape = tile, x.shape
-        return y[:, :rows, :columns].contiguous().permute(0, 3, 1, 2)
+        ctx.tile, ctx.grid, ctx.shape = tile, grid, x.shape
+        return y.permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         values, kernels = ctx.saved_tensors
-        tile, (batch, width, rows, columns) = ctx.tile, ctx.shape
-        inverse, kernel, data = transforms(tile)
-        n, out = tile + 2, kernels.shape[1]
-        down, across = -(-rows // tile), -(-columns // tile)
-        y = gradient.permute(0, 2, 3, 1)
-        y = F.pad(y, (0, 0, 0, across * tile - columns, 0, down * tile - rows))
-        y = y.reshape(batch, down, tile, across, tile, out).permute(2, 4, 0, 1, 3, 5)
-        product = _both(inverse.t(), y).view(n * n, -1, out)
+        batch, width, rows, columns = ctx.shape
+        inverse, kernel, data = transforms(ctx.tile)
+        product = to_tiles(gradient.permute(0, 2, 3, 1), inverse.T, ctx.grid)
         d_weight = d_x = None
         if ctx.needs_input_grad[1]:
             d_kernels = torch.bmm(product.transpose(1, 2), values)
-            d_weight = _both(kernel.t(), d_kernels.view(n, n, -1)).view(3, 3, out, width)
-            d_weight = d_weight.permute(2, 3, 0, 1)
+            shape = (kernels.shape[1], 3, 3, width)
+            d_weight = from_tiles(d_kernels, kernel.T, ONE, shape=shape).permute(0, 3, 1, 2)
         if ctx.needs_input_grad[0]:
-            d_windows = _both(data.t(), torch.bmm(product, kernels).view(n, n, -1))
-            d_windows = d_windows.view(n, n, batch, down, across, width).permute(2, 3, 0, 4, 1, 5)
-            # Each window's last two rows and columns are the first two of the next.
-            whole = y.new_zeros(batch, down + 1, tile, across + 1, tile, width)
-            whole[:, :down, :, :across] += d_windows[:, :, :tile, :, :tile]
-            whole[:, 1:, :2, :across] += d_windows[:, :, tile:, :, :tile]
-            whole[:, :down, :, 1:, :2] += d_windows[:, :, :tile, :, tile:]
-            whole[:, 1:, :2, 1:, :2] += d_windows[:, :, tile:, :, tile:]
-            whole = whole.view(batch, (down + 1) * tile, (across + 1) * tile, width)
-            d_x = whole[:, 1 : rows + 1, 1 : columns + 1].permute(0, 3, 1, 2)
+            shape = (batch, rows, columns, width)
+            windows = torch.bmm(product, kernels)  # neighbours share two rows or columns
+            d_x = from_tiles(windows, data.T, ctx.grid, origin=-1, shape=shape).permute(0, 3, 1, 2)
         return d_x, d_weight, None
 
 
