@@ -34,7 +34,8 @@ TRIES = {
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
     "padding inside": {"pad_first": False},
-    "direct convolutions": {"by_tiles": False},
+    "tiles": {"pays": True},
+    "direct convolutions": {"pays": False},
     "small pages": {"huge": False},
 }
 
@@ -104,7 +105,7 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
 
     from mien.data.dataset import load
     from mien.train import network as networks
-    from mien.train import optim, precision
+    from mien.train import optim, precision, winograd
     from mien.train.fit import batch_maker
     from mien.train.loop import train_epoch
     from mien.train.recipe import parse
@@ -119,9 +120,10 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
         }
     )  # fmt: skip
     samples = from_dataset(trainable(load(data).of("train")))
-    for name in ("pad_first", "by_tiles"):
-        if not options.get(name, True):
-            setattr(networks, name, lambda trunk: None)
+    if not options.get("pad_first", True):
+        networks.pad_first = lambda trunk: None
+    if "pays" in options:
+        winograd.pays = lambda: options["pays"]
     network = networks.build(trunk)
     if "layout" in options:
         network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(

@@ -23,6 +23,17 @@ def test_views_are_the_crop_shifted_and_mirrored():
     assert np.array_equal(views[6][:, :-2, :-2], crops[:, 2:, 2:])
 
 
+def test_two_views_are_the_crop_and_its_mirror_image(tmp_path: Path):
+    bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(3).images
+    plain, mirrored = teacher.views(crops, 2)
+    assert np.array_equal(plain, crops)
+    assert np.array_equal(mirrored, crops[:, :, ::-1])
+    scores = teacher.ask(str(bundle), crops, cache=tmp_path / "cache", count=2)
+    direct = onnxruntime.InferenceSession(bundle / "model.onnx").run(["label"], {"faces": mirrored})
+    assert scores.shape == (3, 2, 17)
+    assert np.allclose(scores[:, 1, :7], direct[0], atol=1e-3)
+
+
 def test_the_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
     scores = teacher.ask(str(bundle), crops, cache=tmp_path / "cache", batch=4)

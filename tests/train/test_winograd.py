@@ -87,7 +87,8 @@ def test_tiles_are_for_wide_layers_only():
     assert best_tile(64, 3, 3, 512, 512) == 3
 
 
-def test_only_stock_dense_layers_of_stride_one_are_turned():
+def test_only_stock_dense_layers_of_stride_one_are_turned(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(winograd, "pays", lambda: True)
     trunk = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}).trunk
     kinds = {
         (type(module) is Winograd, module.kernel_size, module.stride)
@@ -100,6 +101,12 @@ def test_only_stock_dense_layers_of_stride_one_are_turned():
     depthwise = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 4, 3))
     by_tiles(depthwise)
     assert [type(module) for module in depthwise] == [nn.Conv2d, nn.Conv2d]
+
+
+def test_networks_are_left_alone_where_tiles_do_not_pay(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    trunk = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}).trunk
+    assert not any(isinstance(module, Winograd) for module in trunk.modules())
 
 
 def test_the_same_batch_gives_the_same_bits():

@@ -189,7 +189,7 @@ def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator, watch: W
     with accelerator.main_process_first():
         views = teacher.ask(
             recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers",
-            track=watch.asked,
+            count=recipe.targets.teacher_views, track=watch.asked,
         )  # fmt: skip
     return replace(samples, teacher=teacher.targets(views, recipe.targets.temperature))
 

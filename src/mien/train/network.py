@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
 from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
+from mien.train import winograd
 from mien.train.depthwise import pad_first
-from mien.train.winograd import by_tiles
 
 Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
@@ -146,7 +146,8 @@ def build(
     if stem != "stock":
         widen_stem(model, stem)
     pad_first(model)
-    by_tiles(model)
+    if winograd.pays():
+        winograd.by_tiles(model)
     config = model.pretrained_cfg
     network = Network(
         model,

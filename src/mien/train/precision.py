@@ -11,20 +11,21 @@ from torch import nn
 def choose(asked: str, network: nn.Module) -> str:
     """``float32`` or ``bf16`` for ``asked``, which may be ``auto``.
 
-    auto takes bf16 on a GPU that has it, and on a CPU with AMX where the network is dense: there
-    it doubles dense convolutions' speed and slows depthwise ones; without AMX it slows both.
+    auto takes bf16 on a GPU that has it, and on a CPU that multiplies it (AMX, AVX-512) where the
+    network is dense: there it doubles dense convolutions' speed and slows depthwise ones; on a CPU
+    that does not it slows both.
     """
     if asked != "auto":
         return asked
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bf16" if has_amx() and is_dense(network) else "float32"
+    return "bf16" if multiplies_bf16() and is_dense(network) else "float32"
 
 
-def has_amx() -> bool:
-    """Whether the CPU multiplies bf16 tiles (Linux tells; elsewhere no)."""
+def multiplies_bf16() -> bool:
+    """Whether the CPU multiplies bf16, by tiles or by vectors (Linux tells; elsewhere no)."""
     info = Path("/proc/cpuinfo")
-    return info.exists() and "amx_bf16" in info.read_text()
+    return info.exists() and any(name in info.read_text() for name in ("amx_bf16", "avx512_bf16"))
 
 
 def is_dense(network: nn.Module) -> bool:

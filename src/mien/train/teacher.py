@@ -1,4 +1,4 @@
-"""A bundle's scores on eight fixed views of each crop, as targets to learn from."""
+"""A bundle's scores on a few fixed views of each crop, as targets to learn from."""
 
 from __future__ import annotations
 
@@ -20,9 +20,16 @@ SHIFT = 2
 VIEWS = 8
 
 
-def views(crops: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Eight views of (N, 48, 48) crops: four diagonal shifts with repeated edges, and mirrored."""
+def views(crops: NDArray[np.uint8], count: int = VIEWS) -> Iterator[NDArray[np.uint8]]:
+    """Views of (N, 48, 48) crops, each followed by its mirror image.
+
+    Eight are four diagonal shifts with repeated edges; two are the crop as it is.
+    """
     size = crops.shape[-1]
+    if count == 2:
+        yield crops
+        yield np.ascontiguousarray(crops[:, :, ::-1])
+        return
     wide = np.pad(crops, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
     for top in (0, 2 * SHIFT):
         for left in (0, 2 * SHIFT):
@@ -36,6 +43,7 @@ def ask(
     crops: NDArray[np.uint8],
     *,
     cache: Path,
+    count: int = VIEWS,
     batch: int = 64,
     track: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
@@ -48,17 +56,18 @@ def ask(
         name: name or folder of the bundle.
         crops: (N, 48, 48) uint8.
         cache: folder of the ``.npy`` files.
+        count: views of each crop, 8 or 2.
         batch: crops at a time.
         track: is told of how many crops of how many the teacher has been asked.
 
     Returns:
-        (N, 8, 17).
+        (N, count, 17).
 
     Raises:
         BundleError: no such bundle.
     """
     teacher = bundle.load(name)
-    digest = hashlib.sha256(f"{teacher.card.sha256} {VIEWS} {SHIFT} {crops.shape}".encode())
+    digest = hashlib.sha256(f"{teacher.card.sha256} {count} {SHIFT} {crops.shape}".encode())
     digest.update(np.ascontiguousarray(crops).tobytes())
     path = cache / f"{digest.hexdigest()[:20]}.npy"
     if path.is_file():
@@ -66,13 +75,13 @@ def ask(
         return stored
     cache.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    scores = _partial(part, (len(crops), VIEWS, len(EMOTIONS) + len(BALLOT)))
+    scores = _partial(part, (len(crops), count, len(EMOTIONS) + len(BALLOT)))
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
     session = open_session(teacher.graph)
     for at in range(0, len(left), batch):
         track(len(crops) - len(left) + at, len(crops))
         rows = left[at : at + batch]
-        for k, view in enumerate(views(crops[rows])):
+        for k, view in enumerate(views(crops[rows], count)):
             if k % 2 and teacher.card.views > 1:  # it looks at the mirror view anyway
                 scores[rows, k] = scores[rows, k - 1]
                 continue
