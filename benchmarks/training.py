@@ -18,14 +18,16 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mien.cli.train import ALLOCATOR
 
-WARM_UP = 1
+OnBatch = Callable[[int], None]
+WARM_UP = 2
 TRIES = {
     "default allocator": {"allocator": False},
     "contiguous layout": {"layout": "contiguous"},
@@ -40,18 +42,27 @@ TRIES = {
 }
 
 
-def timed(batches: Iterator[int], *, seconds: float) -> float:
-    """Images a second: batches of the given sizes, after a warm-up, for at least ``seconds``."""
-    for _ in range(WARM_UP):
-        next(batches)
-    began, images = time.perf_counter(), 0
-    while (spent := time.perf_counter() - began) < seconds:
-        images += next(batches)
-    return images / spent
+def timed(run: Callable[[OnBatch], None], *, seconds: float) -> float:
+    """Images a second of a loop that tells each batch's size, after a warm-up."""
+    seen, images, began = 0, 0, 0.0
+
+    def on_batch(count: int) -> None:
+        nonlocal seen, images, began
+        seen += 1
+        if seen <= WARM_UP:
+            began = time.perf_counter()
+            return
+        images += count
+        if time.perf_counter() - began >= seconds:
+            raise StopIteration
+
+    with suppress(StopIteration):
+        run(on_batch)
+    return images / (time.perf_counter() - began)
 
 
-def reference(data: Path, trunk: str, size: int, batch: int) -> Iterator[int]:
-    """The plain loop, a batch at a time."""
+def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: int) -> None:
+    """The plain loop."""
     import torch
     import torch.nn.functional as F
     from torch.utils.data import DataLoader
@@ -91,14 +102,13 @@ def reference(data: Path, trunk: str, size: int, batch: int) -> Iterator[int]:
             loss.backward()
             optimizer.step()
             loss.item()
-            yield len(label)
+            on_batch(len(label))
 
 
-def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any]) -> Iterator[int]:
-    """The loop of `mien train`, a batch at a time: both heads, averaging, made non-faces."""
-    from queue import Queue
-    from threading import Thread
-
+def ours(
+    on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: int, options: dict[str, Any]
+) -> None:
+    """The loop of `mien train`: both heads, averaging, made non-faces."""
     import torch
     from accelerate import Accelerator
     from timm.utils import ModelEmaV3
@@ -133,20 +143,13 @@ def ours(data: Path, trunk: str, size: int, batch: int, options: dict[str, Any])
     accelerator = Accelerator(mixed_precision="no")
     optimizer = optim.build_optimizer(network, **recipe.optimizer.model_dump(exclude={"clip"}))
     ema = ModelEmaV3(network, decay=0.998)
-    done: Queue[int] = Queue(maxsize=1)
     model = torch.compile(network) if recipe.compile else network
-
-    def work() -> None:
-        train_epoch(
-            model, batches(len(samples), batch, seed=0, epoch=0), make=batch_maker(recipe, samples),
-            accelerator=accelerator, optimizer=optimizer, set_step=lambda number: None,
-            after_step=partial(ema.update, network), weights=(1.0, 1.0), clip=0.0, size=size,
-            seed=0, epoch=0, bf16=arithmetic == "bf16", on_batch=done.put,
-        )  # fmt: skip
-
-    Thread(target=work, daemon=True).start()
-    while True:
-        yield done.get()
+    train_epoch(
+        model, batches(len(samples), batch, seed=0, epoch=0), make=batch_maker(recipe, samples),
+        accelerator=accelerator, optimizer=optimizer, set_step=lambda number: None,
+        after_step=partial(ema.update, network), weights=(1.0, 1.0), clip=0.0, size=size,
+        seed=0, epoch=0, bf16=arithmetic == "bf16", on_batch=on_batch,
+    )  # fmt: skip
 
 
 def worker(arguments: argparse.Namespace) -> None:
@@ -154,11 +157,11 @@ def worker(arguments: argparse.Namespace) -> None:
     options = json.loads(arguments.worker)
     side = options.pop("side")
     options.pop("allocator", None)
-    make = reference if side == "reference" else partial(ours, options=options)
-    speed = timed(make(arguments.data, trunk, int(size), arguments.batches[0]),
-                  seconds=arguments.seconds)  # fmt: skip
-    print(json.dumps(speed), flush=True)
-    os._exit(0)  # the loop's thread is in the middle of a batch
+    loop = reference if side == "reference" else partial(ours, options=options)
+    run = partial(
+        loop, data=arguments.data, trunk=trunk, size=int(size), batch=arguments.batches[0]
+    )
+    print(json.dumps(timed(run, seconds=arguments.seconds)), flush=True)
 
 
 def measure(
