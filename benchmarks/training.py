@@ -194,6 +194,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.worker:
         worker(arguments)
+        return
     sides = {} if arguments.no_reference else {"reference": {"side": "reference"}}
     sides |= {"mien": {"side": "mien"}}
     sides |= {f"mien, {name}": {"side": "mien", **TRIES[name]} for name in arguments.tries}
