@@ -33,6 +33,7 @@ TRIES = {
     "contiguous layout": {"layout": "contiguous"},
     "channels_last layout": {"layout": "channels_last"},
     "bf16": {"precision": "bf16"},
+    "float32": {"precision": "float32"},
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
     "padding inside": {"pad_first": False},
@@ -124,6 +125,7 @@ def ours(
     keys = ("precision", "compile")
     recipe = parse(
         {
+            "precision": "auto",
             **{key: options[key] for key in keys if key in options},
             "batch_size": batch, "network": {"trunk": trunk, "size": size},
             "optimizer": {"lr": 1e-4, "fused": options.get("fused", True)},
