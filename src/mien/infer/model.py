@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LOOSE_CROP = 112
 """A picture of at most this many pixels a side in which no face is found is taken as a crop."""
 
-BATCH = 256
+BATCH = 64
 """Most crops that one run of the graph sees."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mien import bundle
@@ -50,7 +50,7 @@ def write(network: Network, path: Path, *, facts: dict[str, Any], half: bool = F
     part = path.with_name(path.name + ".part")
     note = json.dumps({"mean": mean, "std": std, **facts})
     try:
-        save_file(state, part, metadata={"mien": note})
+        part.write_bytes(save(state, metadata={"mien": note}))  # save_file's are the owner's alone
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         raise OSError(f"{path}: the weights could not be written ({error})") from error
