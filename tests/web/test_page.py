@@ -69,7 +69,7 @@ def test_upload_choose_and_download(page, url, crowd, text, tmp_path):
     page.goto(url)
     page.set_input_files("#file", [crowd, PHOTO, text])
     page.wait_for_selector("#table tr.bad")
-    page.wait_for_function("document.querySelectorAll('.box').length === 2")
+    page.wait_for_selector(".box >> nth=1")
     assert page.locator("#strip li").count() == 3
     assert "Face 1 of 2" in page.inner_text(".pager")
     page.keyboard.press("ArrowRight")
