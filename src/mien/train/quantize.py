@@ -23,7 +23,7 @@ from mien.infer.session import open_session
 
 FLOAT_FIRST = 3
 """Convolutions at the start, on the largest maps, that int8 leaves alone. In the face MobileNet the
-first depthwise one alone made more than half of the error; all three cost a fiftieth of the time.
+first depthwise one alone made more than half of the error; all three cost about a tenth more time.
 """
 BATCH = 32
 SMALLEST = 1024
