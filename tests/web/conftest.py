@@ -87,16 +87,9 @@ def static_host(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def pytest_collection_modifyitems(items):
-    """Tests that drive a browser are slow: on one machine pages now and then hung."""
-    for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(scope="session")
-def play():
-    """Playwright; where Chromium is missing, CI fails and a developer's run skips."""
+def browser():
+    """Chromium; where it is missing, CI fails and a developer's run skips."""
     if not Path(CHROMIUM).exists():
         message = f"no Chromium at {CHROMIUM}; apt-get install chromium, or set CHROMIUM"
         if os.environ.get("CI") == "true":
@@ -105,15 +98,9 @@ def play():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        yield play
-
-
-@pytest.fixture
-def browser(play):
-    """A Chromium of the test's own."""
-    browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-    yield browser
-    browser.close()
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

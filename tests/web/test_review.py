@@ -73,6 +73,8 @@ def test_interface(folder):
 
 
 def test_open_relabel_drop_undo_filter_and_prepare_again(folder, page):
+    from playwright.sync_api import expect
+
     source, out = folder
     with running(create_app(Review.open(out))) as url:
         page.goto(url)
@@ -81,7 +83,7 @@ def test_open_relabel_drop_undo_filter_and_prepare_again(folder, page):
         page.locator("#reasons button", has_text="Copies").or_(
             page.locator("#reasons button", has_text="copies")
         ).first.click()
-        page.wait_for_function("document.querySelectorAll('.cell').length === 6")
+        expect(page.locator(".cell")).to_have_count(6)
         assert everything > 6
         ids = [page.locator(f"#cell-{i}").get_attribute("title") for i in range(6)]
 
@@ -99,12 +101,12 @@ def test_open_relabel_drop_undo_filter_and_prepare_again(folder, page):
         assert page.inner_text("#cell-1 i") == "fear"
 
         page.click("[data-state=decided]")
-        page.wait_for_function("document.querySelectorAll('.cell').length === 3")
+        expect(page.locator(".cell")).to_have_count(3)
         page.select_option("#emotion", "happy")
         page.wait_for_selector("#empty")
         page.select_option("#emotion", "")
         page.click("[data-state=all]")
-        page.wait_for_function("document.querySelectorAll('.cell').length === 6")
+        expect(page.locator(".cell")).to_have_count(6)
     prepare(source, out)
     with (out / "manifest.csv").open(newline="") as file:
         kept = {line["id"]: line["emotion"] for line in csv.DictReader(file)}

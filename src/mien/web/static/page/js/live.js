@@ -33,7 +33,7 @@ async function loop(session, video) {
   while (stream === mine && mine) {
     await new Promise(requestAnimationFrame);
     const blob = await grab(video, canvas);
-    if (!blob) continue;
+    if (!blob || !session.engine) continue;
     try {
       const seen = await session.engine.analyze(blob, "camera.jpg");
       if (stream !== mine) return;

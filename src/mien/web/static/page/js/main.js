@@ -11,13 +11,11 @@ import { renderTable, saveCsv } from "./table.js";
 const $ = (id) => document.getElementById(id);
 const THEMES = ["auto", "light", "dark"];
 
-translate();
-const config = await (await fetch("config.json")).json();
-const session = new Session(config);
+const session = new Session();
 let planned = false;
 
 function render() {
-  if (planned) return;
+  if (planned || !session.config) return; // what comes before is drawn when it is there
   planned = true;
   requestAnimationFrame(() => {
     planned = false;
@@ -97,10 +95,11 @@ document.addEventListener("click", (event) => {
   else session.change({ maps: !session.maps });
 });
 
-$("file").addEventListener("change", () => {
+function takeChosen() {
   add($("file").files);
   $("file").value = "";
-});
+}
+$("file").addEventListener("change", takeChosen);
 
 let inside = 0; // dragenter and dragleave come for every element that is crossed
 const veil = (by) => {
@@ -142,11 +141,15 @@ $("image").addEventListener("load", () => {
 new ResizeObserver(render).observe($("frame"));
 
 session.addEventListener("change", render);
-session.addEventListener("read", ({ detail }) => say(report(detail, config.emotions)));
+session.addEventListener("read", ({ detail }) => say(report(detail, session.config.emotions)));
 session.addEventListener("trouble", ({ detail }) => say(detail));
 
+takeChosen(); // while this script was on its way
 repaint();
 document.body.dataset.language = currentLanguage();
+// Every listener stands before the first wait: pictures given early wait in the session.
+const config = await (await fetch("config.json")).json();
+session.change({ config });
 const { connect } = await import(config.mode === "local" ? "./local.js" : "./served.js");
 session.ready(await connect(config, askToken));
 repaint();

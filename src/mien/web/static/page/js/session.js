@@ -1,9 +1,9 @@
 // What the page knows: the pictures, which face is chosen, and how to show it.
 
 export class Session extends EventTarget {
-  constructor(config) {
+  constructor() {
     super();
-    this.config = config;
+    this.config = null; // config.json, once it has come
     this.engine = null;
     this.pictures = []; // {name, blob, url, status: "waiting" | "working" | "done" | "failed", …}
     this.current = 0;
