@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mien.train.depthwise import PadFirst, pad_first
-from mien.train.network import build
+from mien.train.network import build, pass_on
 from mien.train.precision import choose, is_dense
 
 
@@ -29,6 +29,16 @@ def test_small_stems_keep_a_larger_map_and_the_same_weights(stem: str, side: int
 def test_a_stem_that_cannot_be_widened_says_so():
     with pytest.raises(ValueError, match="no first pooling"):
         build("test_efficientnet", stem="no-pool")
+
+
+def test_convolutions_after_the_first_begin_by_passing_their_input_on():
+    stack = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 6, 3, padding=1, bias=False))
+    first = stack[0].weight.clone()
+    pass_on(stack)
+    assert torch.equal(stack[0].weight, first)
+    x = torch.rand(2, 4, 5, 5)
+    assert torch.equal(stack[1](x)[:, :4], x)
+    assert not torch.allclose(stack[1](x)[:, 4:], x[:, :2])
 
 
 def test_held_trunk_has_no_gradients_and_keeps_its_statistics():

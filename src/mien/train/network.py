@@ -175,3 +175,15 @@ def widen_stem(trunk: nn.Module, stem: str) -> None:
         trunk.maxpool = nn.Identity()
     elif stem == "no-pool":
         raise ValueError("network.stem: this trunk has no first pooling; 'stride-1' may fit")
+
+
+def pass_on(trunk: nn.Module) -> None:
+    """Let each dense convolution but the first begin by passing its input on.
+
+    Output channels beyond the input's keep their random weights. Deep stacks without shortcuts
+    leave the class prior sooner so. Source: K. Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.
+    """
+    dense = [m for m in trunk.modules() if isinstance(m, nn.Conv2d) and m.groups == 1]
+    with torch.no_grad():
+        for conv in dense[1:]:
+            nn.init.dirac_(conv.weight[: conv.in_channels])

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from mien.train import dlib, faceres, folded, lite, sections, weights
-from mien.train.network import Network, Triple, build, normalisation, upsample
+from mien.train.network import Network, Triple, build, normalisation, pass_on, upsample
 
 CALIBRATION_IMAGES = 512
 
@@ -92,6 +92,8 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
         found = weights.read(weights.find(settings.start))
         start = Start(found.origin, found.state, None, found.mean, found.std)
     network = blank(settings, start, pretrained=kind == "imagenet")
+    if settings.init == "dirac":
+        pass_on(network.trunk)
     if start.state is not None:
         weights.fit_into(network, start.state, source=settings.start, whole=start.biases is None)
     if start.biases:
