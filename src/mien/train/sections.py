@@ -32,7 +32,7 @@ class Network(Section):
     """Any timm model name."""
     trunk_args: dict[str, Any] = {}
     start: str = "random"
-    """random, imagenet, default, lite0..2, faceres:PACKAGE, dlib:PACKAGE, or a weights file."""
+    """random, imagenet, default, lite0..2, faceres:, dlib: or vgg16:PACKAGE, or a weights file."""
     size: int = Field(default=96, ge=24, le=512)
     """Pixels a side inside the network; crops are upsampled to it."""
     init: Literal["stock", "dirac"] = "stock"
@@ -40,8 +40,9 @@ class Network(Section):
     crop: int = Field(default=48, ge=24, le=48)
     """Pixels of the centre crop that is upsampled."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    stem: Literal["stock", "stride-1", "no-pool", "small"] = "stock"
-    """Keep more of a small input: first convolution at stride 1, no first pooling, or both."""
+    stem: Literal["stock", "stride-1", "no-pool", "small", "no-last-pool"] = "stock"
+    """Keep more of a small input: first convolution at stride 1, no first pooling, or both (small);
+    or no last pooling, for VGG."""
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mien.train import dlib, faceres, folded, lite, sections, weights
+from mien.train import dlib, faceres, folded, lite, sections, vgg16, weights
 from mien.train.network import Network, Triple, build, normalisation, pass_on, upsample
 
 CALIBRATION_IMAGES = 512
@@ -50,6 +50,11 @@ def _dlib(where: str, trunk: str) -> Start:
     return Start(dlib.ORIGIN, state, biases)
 
 
+def _vgg16(where: str, trunk: str) -> Start:
+    state, biases = vgg16.read(Path(where))
+    return Start(vgg16.ORIGIN, state, biases)
+
+
 def _lite(variant: str) -> Callable[[str, str], Start]:
     def start(where: str, trunk: str) -> Start:
         if trunk != lite.trunk_name(variant):
@@ -66,6 +71,7 @@ STARTS: dict[str, Callable[[str, str], Start]] = {
     "imagenet": _hub,
     "faceres": _faceres,
     "dlib": _dlib,
+    "vgg16": _vgg16,
     "lite0": _lite("lite0"),
     "lite1": _lite("lite1"),
     "lite2": _lite("lite2"),
