@@ -15,7 +15,7 @@ from mien.images import Source, read
 from mien.infer.crop import SIDE, crop_face, to_crop
 from mien.infer.detect import BlazeFace, Detection, Detector
 from mien.infer.results import HEADS, Expression, Face, Picture, Scores
-from mien.infer.session import open_session
+from mien.infer.session import CPU, GPU, open_session, providers
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 LOOSE_CROP = 112
 """A picture of at most this many pixels a side in which no face is found is taken as a crop."""
 
-BATCH = 64
-"""Most crops that one run of the graph sees."""
+BATCH = {CPU: 8, GPU: 256}
+"""Most crops that one run of the graph sees: on a CPU, as many as its caches hold the maps of."""
 
 
 def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "votes") -> Model:
@@ -66,7 +66,7 @@ class Model:
         crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
         *,
         cam: bool = False,
-        batch_size: int = BATCH,
+        batch_size: int | None = None,
     ) -> Scores:
         """Score ready crops.
 
@@ -74,7 +74,8 @@ class Model:
             crops: uint8 (N, H, W) or a list of (H, W) or (H, W, 3); (48, 48) passes through
                 untouched, anything else is made grey and area-resized.
             cam: also give class-activation maps, where the bundle has them.
-            batch_size: most crops that one run of the graph sees.
+            batch_size: most crops that one run of the graph sees; unless given, what suits the
+                processor.
 
         Raises:
             TypeError: crops that are not uint8.
@@ -84,9 +85,10 @@ class Model:
         names = ["label", "ballot"]
         if cam and any(out.name == "cam" for out in self.session.get_outputs()):
             names.append("cam")
+        size = batch_size or BATCH[providers()[0]]
         parts = [
-            self.session.run(names, {"faces": faces[at : at + batch_size]})
-            for at in range(0, max(len(faces), 1), batch_size)
+            self.session.run(names, {"faces": faces[at : at + size]})
+            for at in range(0, max(len(faces), 1), size)
         ]
         arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return Scores(

@@ -170,7 +170,7 @@ def cost(graph: Graph) -> dict[str, Any]:
     return {"parameters": parameters, "multiply_adds": macs}
 
 
-def speed(graph: Path, *, batch: int = 32, runs: int = 5) -> dict[str, Any]:
+def speed(graph: Path, *, batch: int = 8, runs: int = 20) -> dict[str, Any]:
     """``ms_per_face`` on one thread with all views, the median of ``runs`` batches, and ``cpu``."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
