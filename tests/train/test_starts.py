@@ -105,6 +105,11 @@ def test_a_trunk_without_hub_weights():
         starts.begin(asked, IMAGES)
 
 
+def test_identities_are_for_a_random_start_alone():
+    with pytest.raises(ValueError, match=r"init=dirac needs network\.start=random"):
+        starts.begin(settings("imagenet", network__init="dirac"), IMAGES)
+
+
 def test_lite_asks_for_its_trunk_and_its_package(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ValueError, match="tf_efficientnet_lite0"):
         starts.begin(settings("lite0"), IMAGES)

@@ -15,16 +15,13 @@ from mien.images import Source, read
 from mien.infer.crop import SIDE, crop_face, to_crop
 from mien.infer.detect import BlazeFace, Detection, Detector
 from mien.infer.results import HEADS, Expression, Face, Picture, Scores
-from mien.infer.session import CPU, GPU, open_session, providers
+from mien.infer.session import best_batch, open_session
 
 if TYPE_CHECKING:
     import onnxruntime
 
 LOOSE_CROP = 112
 """A picture of at most this many pixels a side in which no face is found is taken as a crop."""
-
-BATCH = {CPU: 8, GPU: 256}
-"""Most crops that one run of the graph sees: on a CPU, as many as its caches hold the maps of."""
 
 
 def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "votes") -> Model:
@@ -85,7 +82,7 @@ class Model:
         names = ["label", "ballot"]
         if cam and any(out.name == "cam" for out in self.session.get_outputs()):
             names.append("cam")
-        size = batch_size or BATCH[providers()[0]]
+        size = batch_size or best_batch(self.session)
         parts = [
             self.session.run(names, {"faces": faces[at : at + size]})
             for at in range(0, max(len(faces), 1), size)

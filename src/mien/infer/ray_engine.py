@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import ray.data
 
 BATCH = 64
-"""Pictures that an actor takes at a time: their faces fill one run of the classifier."""
+"""Pictures that an actor takes at a time."""
 
 _ACTOR = 0.9  # of a core: reading and writing, which mostly wait, need a place beside the actors
 _BESIDE = 0.1

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 GPU = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
+BATCH = {CPU: 8, GPU: 256}
+"""Most crops that one run of a graph sees: on a CPU, as many as its caches hold the maps of."""
 
 
 def open_session(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -28,6 +30,11 @@ def open_session(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSessi
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # patterns are kept for every size of batch or picture seen
     return onnxruntime.InferenceSession(graph, sess_options=options, providers=providers())
+
+
+def best_batch(session: onnxruntime.InferenceSession) -> int:
+    """Most crops to give one run of a session, by what it really runs on."""
+    return BATCH[session.get_providers()[0]]
 
 
 def providers() -> list[str]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mien.bundle import CARD, GRAPH, Bundle, Card, sha256
+from mien.infer.session import best_batch
 from mien.train.graph import Graph
 
 OPSET = 18
@@ -170,11 +171,12 @@ def cost(graph: Graph) -> dict[str, Any]:
     return {"parameters": parameters, "multiply_adds": macs}
 
 
-def speed(graph: Path, *, batch: int = 8, runs: int = 20) -> dict[str, Any]:
+def speed(graph: Path, *, runs: int = 20) -> dict[str, Any]:
     """``ms_per_face`` on one thread with all views, the median of ``runs`` batches, and ``cpu``."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    batch = best_batch(session)
     faces = np.zeros((batch, 48, 48), np.uint8)
     times = []
     for _ in range(runs + 1):  # the first one also sets the session up

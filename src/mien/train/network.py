@@ -17,9 +17,10 @@ from mien.train.depthwise import pad_first
 
 Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
+CAFFE = ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255))
 NORMALISATION: dict[str, tuple[Triple, Triple]] = {
-    "faceres": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
-    "vgg16": ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+    "faceres": CAFFE,
+    "vgg16": CAFFE,
     "dlib": ((122.782 / 255, 117.001 / 255, 104.298 / 255), (1.0, 1.0, 1.0)),
     "lite0": (HALF, HALF),
     "lite1": (HALF, HALF),

@@ -19,14 +19,14 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from mien.infer.session import open_session
+from mien.emotions import EMOTIONS
+from mien.infer.session import best_batch, open_session
 
 FLOAT_FIRST = 2
 """Convolutions at the start, on the largest maps, that int8 leaves alone. In the face MobileNet the
 first depthwise one alone made more than half of the error. A third in float32 would win a twentieth
 of what error is left, for a tenth more time.
 """
-BATCH = 32
 SMALLEST = 1024
 """Elements below which a weight is not worth storing as float16."""
 
@@ -59,8 +59,9 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     model = onnx.load(source)
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
     outputs = {value.name for value in model.graph.output}
-    heads = [n.name for n in convs if n.output[0] in outputs or _is_map(n, model)]
     arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
+    maps = len(EMOTIONS)  # what a 1x1 convolution for class-activation maps puts out
+    heads = [n.name for n in convs if n.output[0] in outputs or len(arrays[n.input[1]]) == maps]
     ranges = {
         node.input[1]: [
             {"axis": 0, "quant_type": QuantType.QInt8, "rmin": -r, "rmax": r}
@@ -153,16 +154,9 @@ def fidelity(original: Path, smaller: Path, crops: NDArray[np.uint8]) -> Fidelit
 def _label(graph: Path, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Label shares by one session, in batches small enough for an ensemble at 144 pixels."""
     session = open_session(graph)
+    size = best_batch(session)
     parts = [
-        session.run(["label"], {"faces": crops[at : at + BATCH]})[0]
-        for at in range(0, len(crops), BATCH)
+        session.run(["label"], {"faces": crops[at : at + size]})[0]
+        for at in range(0, len(crops), size)
     ]
     return np.concatenate(parts)
-
-
-def _is_map(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
-    """Whether a convolution makes class-activation maps: a 1x1 with seven outputs."""
-    for weight in model.graph.initializer:
-        if weight.name == node.input[1]:
-            return bool(weight.dims[0] == 7)
-    return False

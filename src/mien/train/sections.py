@@ -36,7 +36,8 @@ class Network(Section):
     size: int = Field(default=96, ge=24, le=512)
     """Pixels a side inside the network; crops are upsampled to it."""
     init: Literal["stock", "dirac"] = "stock"
-    """A random start by the trunk's own rule, or with convolutions that pass on what they get."""
+    """A random start by the trunk's own rule, or with convolutions that pass on what they get;
+    only with ``start = "random"``."""
     crop: int = Field(default=48, ge=24, le=48)
     """Pixels of the centre crop that is upsampled."""
     dropout: float = Field(default=0.0, ge=0, lt=1)

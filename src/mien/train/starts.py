@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from torch import Tensor
 
@@ -40,19 +41,13 @@ def _hub(where: str, trunk: str) -> Start:
     return Start(f"ImageNet weights of timm's {trunk}, from the hub (licence: its model card)")
 
 
-def _faceres(where: str, trunk: str) -> Start:
-    state, biases = faceres.read(Path(where))
-    return Start(faceres.ORIGIN, state, biases)
+def _package(source: ModuleType) -> Callable[[str, str], Start]:
+    """A start whose norms are folded, out of a package that ``source`` reads."""
 
+    def start(where: str, trunk: str) -> Start:
+        return Start(source.ORIGIN, *source.read(Path(where)))
 
-def _dlib(where: str, trunk: str) -> Start:
-    state, biases = dlib.read(Path(where))
-    return Start(dlib.ORIGIN, state, biases)
-
-
-def _vgg16(where: str, trunk: str) -> Start:
-    state, biases = vgg16.read(Path(where))
-    return Start(vgg16.ORIGIN, state, biases)
+    return start
 
 
 def _lite(variant: str) -> Callable[[str, str], Start]:
@@ -69,9 +64,9 @@ def _lite(variant: str) -> Callable[[str, str], Start]:
 STARTS: dict[str, Callable[[str, str], Start]] = {
     "random": _random,
     "imagenet": _hub,
-    "faceres": _faceres,
-    "dlib": _dlib,
-    "vgg16": _vgg16,
+    "faceres": _package(faceres),
+    "dlib": _package(dlib),
+    "vgg16": _package(vgg16),
     "lite0": _lite("lite0"),
     "lite1": _lite("lite1"),
     "lite2": _lite("lite2"),
@@ -88,10 +83,12 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
 
     Raises:
         FileNotFoundError: the weights are not there; the message says how to get them.
-        ValueError: they do not fit the trunk.
+        ValueError: they do not fit the trunk, or identities are asked for beside them.
         OSError: the hub cannot be reached.
     """
     kind, _, where = settings.start.partition(":")
+    if settings.init == "dirac" and kind != "random":
+        raise ValueError("network.init=dirac needs network.start=random: weights replace it")
     if kind in STARTS:
         start = STARTS[kind](where, settings.trunk)
     else:

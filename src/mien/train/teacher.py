@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mien import bundle
 from mien.emotions import BALLOT, EMOTIONS
-from mien.infer.session import open_session
+from mien.infer.session import best_batch, open_session
 
 SHIFT = 2
 """Pixels that the four views are moved by, diagonally."""
@@ -44,7 +44,7 @@ def ask(
     *,
     cache: Path,
     count: int = VIEWS,
-    batch: int = 64,
+    batch: int | None = None,
     track: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
     """A bundle's ``label`` and ``ballot`` shares on every view.
@@ -57,7 +57,7 @@ def ask(
         crops: (N, 48, 48) uint8.
         cache: folder of the ``.npy`` files.
         count: views of each crop, 8 or 2.
-        batch: crops at a time.
+        batch: crops at a time; unless given, what suits the processor.
         track: is told of how many crops of how many the teacher has been asked.
 
     Returns:
@@ -78,9 +78,10 @@ def ask(
     scores = _partial(part, (len(crops), count, len(EMOTIONS) + len(BALLOT)))
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
     session = open_session(teacher.graph)
-    for at in range(0, len(left), batch):
+    size = batch or best_batch(session)
+    for at in range(0, len(left), size):
         track(len(crops) - len(left) + at, len(crops))
-        rows = left[at : at + batch]
+        rows = left[at : at + size]
         for k, view in enumerate(views(crops[rows], count)):
             if k % 2 and teacher.card.views > 1:  # it looks at the mirror view anyway
                 scores[rows, k] = scores[rows, k - 1]
