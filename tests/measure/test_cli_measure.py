@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -118,14 +119,24 @@ def test_an_ensemble_is_chosen(tmp_path):
 
 
 def test_stale_metrics_are_not_reported(tmp_path):
-    import os
-
-    table = make_table(60)
-    table.save(tmp_path / "predictions.npz")
-    (tmp_path / "metrics.json").write_text("{}")
-    os.utime(tmp_path / "metrics.json", (1, 1))
+    make_table(60).save(tmp_path / "predictions.npz")
+    (tmp_path / "metrics.json").write_text('{"predictions_sha256": "of another table"}')
     run("report", tmp_path, "--draws", 10)
     assert "How good is made-0?" in (tmp_path / "report.html").read_text()
+
+
+def test_stored_metrics_are_reported_whatever_the_order_of_copying(tmp_path):
+    made = make_table(60)
+    scores = write_csv(tmp_path / "other.csv", made.id, made.label)
+    made.save(tmp_path / "truth.npz")
+    run("evaluate", "--predictions", scores, tmp_path / "truth.npz", "--out", tmp_path / "run")
+    metrics = tmp_path / "run" / "metrics.json"
+    stored = json.loads(metrics.read_text())
+    stored["heads"]["label"]["all"]["accuracy"]["value"] = 0.12345
+    metrics.write_text(json.dumps(stored))
+    os.utime(metrics, (1, 1))
+    run("report", tmp_path / "run")
+    assert "12.3" in (tmp_path / "run" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def evaluate(
     if len(what) != (1 if predictions else 2):
         needed = "the data alone" if predictions else "a bundle (or run) and the data"
         raise ValueError(f"give {needed}; got {' '.join(what) or 'nothing'}")
+    from mien.bundle import sha256
     from mien.measure.evaluate import evaluate as measure
     from mien.measure.tables import all_tables
 
@@ -74,6 +75,7 @@ def evaluate(
         result["card"] = card
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / "predictions.npz")
+    result["predictions_sha256"] = sha256(folder / "predictions.npz")
     _write_json(folder / "metrics.json", result)
     for each in all_tables(result):
         _show(console, each)
@@ -211,16 +213,16 @@ def report(
 
 
 def _stored_metrics(run: Path) -> dict[str, Any] | None:
-    """The metrics.json beside a table, unless the table is newer."""
+    """The metrics.json beside a table, if it was measured on that very table."""
+    from mien.bundle import sha256
+
     folder = run if run.is_dir() else run.parent
     table = folder / "predictions.npz"
     metrics = folder / "metrics.json"
     if run not in {folder, table} or not metrics.exists():
         return None
-    if metrics.stat().st_mtime < table.stat().st_mtime:
-        return None
     found: dict[str, Any] = json.loads(metrics.read_text(encoding="utf-8"))
-    return found
+    return found if found.get("predictions_sha256") == sha256(table) else None
 
 
 def _folder_of(source: str, split: str) -> Path:
