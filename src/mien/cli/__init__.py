@@ -28,6 +28,7 @@ def build() -> typer.Typer:
     app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Read what faces show: seven expressions, and how ten people would have voted.\n\n"
         "Start with: mien predict photo.jpg",

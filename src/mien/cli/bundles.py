@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from mien import bundle as bundles
+from mien.cli.plain import grid, say
 
 app = typer.Typer(no_args_is_help=False)
 
@@ -22,18 +22,20 @@ def models(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    table = Table("name", "label accuracy", "MB", "views", "where", box=None)
+    rows = []
     for found in bundles.list_bundles():
         card = found.card
         accuracy = card.metrics.get("label", {}).get("accuracy")
-        table.add_row(
-            found.path.name,
-            f"{100 * accuracy['value']:.1f} %" if accuracy else "-",
-            f"{found.graph.stat().st_size / 1e6:.1f}",
-            str(card.views),
-            str(found.path),
+        rows.append(
+            [
+                found.path.name,
+                f"{100 * accuracy['value']:.1f} %" if accuracy else "–",
+                f"{found.graph.stat().st_size / 1e6:.1f}",
+                str(card.views),
+                str(found.path),
+            ]
         )
-    Console().print(table)
+    Console().print(grid(["name", "label accuracy", "MB", "views", "where"], rows, words=(0, 4)))
 
 
 @app.command()
@@ -59,4 +61,4 @@ def add(
     Example: mien models add models/ensemble --name ensemble
     """
     bundle = bundles.add(source, name=name, expected=sha256)
-    Console().print(f"added {bundle.path.name}: mien predict --model {bundle.path.name} PHOTO")
+    say(f"added {bundle.path.name}: mien predict --model {bundle.path.name} PHOTO")

@@ -173,23 +173,20 @@ class Stages:
 
 def _print_summary(result: Result, out: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
 
+    from mien.cli.plain import grid, say
     from mien.emotions import EMOTIONS
 
     counts = result.counts()
-    table = Table("emotion", "before", "after", "train", "valid", "test")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    rows = []
     for i, emotion in enumerate(EMOTIONS):
         splits = [counts["after"][name][i] for name in ("train", "valid", "test")]
         cells = [counts["before"][i], sum(splits), *splits]
-        table.add_row(emotion.value, *(f"{n:,}" for n in cells))
-    console = Console()
-    console.print(table)
+        rows.append([emotion.value, *(f"{n:,}" for n in cells)])
+    Console().print(grid(["emotion", "before", "after", "train", "valid", "test"], rows))
     for title, numbers in (("left out", counts["reasons"]), ("to look at", counts["flags"])):
         if numbers:
             words = ", ".join(f"{n:,} {reason}" for reason, n in numbers.items())
-            console.print(f"{title}: {words}", highlight=False)
-    console.print(f"{counts['kept']:,} of {counts['read']:,} pictures in {out}", highlight=False)
-    console.print(f"read {out / 'report.html'}; decide with: mien data review {out}")
+            say(f"{title}: {words}")
+    say(f"{counts['kept']:,} of {counts['read']:,} pictures in {out}")
+    say(f"read {out / 'report.html'}; decide with: mien data review {out}")

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PACKAGES = (
     "mien", "numpy", "pillow", "onnxruntime", "typer", "rich", "torch", "timm", "accelerate",
@@ -37,7 +38,8 @@ def doctor() -> None:
             table.add_row(package, "[dim]not installed (only some verbs need it)[/dim]")
     table.add_row("runs on", ", then ".join(providers()))
     for bundle in list_bundles():
-        table.add_row(f"model {bundle.path.name}", f"{bundle.path}")
+        place = Text(str(bundle.path), overflow="fold")
+        table.add_row(Text(f"model {bundle.path.name}"), place)
     console.print(table)
     try:
         model = mien.load()
@@ -53,7 +55,7 @@ def doctor() -> None:
         if model.analyze(blank):
             raise ArithmeticError("a face was found in a blank picture")
     except (OSError, ValueError, ArithmeticError) as error:
-        console.print(f"[bold red]self-test failed:[/bold red] {error}")
+        console.print(Text.assemble(("self-test failed: ", "bold red"), str(error)))
         raise typer.Exit(1) from None
     console.print(
         f"[bold green]self-test passed:[/bold green] {model.bundle.card.name}, "

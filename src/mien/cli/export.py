@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from mien.cli.plain import say
 
 
 class Store(StrEnum):
@@ -55,7 +56,7 @@ def export(
         calibrate=None if calibrate is None else Predictions.load(calibrate), frame=FRAME,
     )  # fmt: skip
     size = bundle.graph.stat().st_size / 1e6
-    Console().print(f"{bundle.path}: {size:.1f} MB; try: mien predict --model {bundle.path} PHOTO")
+    say(f"{bundle.path}: {size:.1f} MB; try: mien predict --model {bundle.path} PHOTO")
 
 
 def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float]:
@@ -104,7 +105,7 @@ def bundle_of(source: str, data: Path) -> str:
     if graph.is_file() and not _newer(trained, graph):
         return str(run)
     out = run / "bundle"
-    Console().print(f"exporting {out}", soft_wrap=True)
+    say(f"exporting {out}")
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.train.ship import ship

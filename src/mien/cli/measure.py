@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from mien.cli.plain import grid, say
+
 if TYPE_CHECKING:
     from mien.measure.tables import Table
 
@@ -25,7 +27,10 @@ Data = Annotated[
 def evaluate(
     what: Annotated[
         list[str],
-        typer.Argument(help="A bundle or a run, and the data: a folder, or a predictions.npz."),
+        typer.Argument(
+            metavar="MODEL DATA",
+            help="A bundle or a run, and the data: a folder, or a predictions.npz.",
+        ),
     ],
     predictions: Annotated[
         Path | None,
@@ -59,9 +64,7 @@ def evaluate(
         scores, known = read(predictions), truth(Path(what[0]), split)
         table, card = join(scores, known), None
         if len(table) < len(known):
-            console.print(
-                f"{predictions} scores {len(table):,} of {len(known):,} pictures", soft_wrap=True
-            )
+            say(f"{predictions} scores {len(table):,} of {len(known):,} pictures")
         folder = out or Path(f"{predictions.stem}.evaluation")
     else:
         from mien.cli.export import bundle_of
@@ -79,9 +82,7 @@ def evaluate(
     _write_json(folder / "metrics.json", result)
     for each in all_tables(result):
         _show(console, each)
-    console.print(
-        f"wrote {folder / 'predictions.npz'} and {folder / 'metrics.json'}", soft_wrap=True
-    )
+    say(f"wrote {folder / 'predictions.npz'} and {folder / 'metrics.json'}")
 
 
 def compare(
@@ -117,7 +118,7 @@ def compare(
     _show(console, comparison(found))
     if out:
         _write_json(out, found)
-        console.print(f"wrote {out}", soft_wrap=True)
+        say(f"wrote {out}")
 
 
 def ensemble(
@@ -158,9 +159,9 @@ def ensemble(
     console = Console()
     _show(console, contest(compared, n=len(tables[0])))
     for path, weight in weights.items():
-        console.print(f"{weight:6.3f}  {path}", soft_wrap=True)
+        say(f"{weight:6.3f}  {path}")
     _write_json(out, {"method": method, "members": weights, "comparison": compared})
-    console.print(f"wrote {out}", soft_wrap=True)
+    say(f"wrote {out}")
 
 
 def report(
@@ -209,7 +210,7 @@ def report(
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(made.html, encoding="utf-8")
     page.with_suffix(".md").write_text(made.markdown, encoding="utf-8")
-    Console().print(f"wrote {page} and {page.with_suffix('.md')}", soft_wrap=True)
+    say(f"wrote {page} and {page.with_suffix('.md')}")
 
 
 def _stored_metrics(run: Path) -> dict[str, Any] | None:
@@ -239,17 +240,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _show(console: Console, table: Table) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table as RichTable
-
-    shown = RichTable(
-        title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    for number, column in enumerate(table.columns):
-        shown.add_column(column, justify="right" if number else "left", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*row)
-    console.print(shown)
+    console.print(grid(table.columns, table.rows, title=table.title))
     if table.note:
-        console.print(table.note, style="dim")
+        console.print(table.note, style="dim", markup=False)
         console.print()

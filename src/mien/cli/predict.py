@@ -22,7 +22,10 @@ ERRORS = 20
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(help="Pictures, folders, or patterns in quotes.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PHOTO", help="Pictures, folders, or patterns in quotes."),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     jsonl: Annotated[
         Path | None, typer.Option(help="Write JSON lines, one a picture; goes on if it exists.")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from mien.cli.plain import grid, say
+
 if TYPE_CHECKING:
     from mien.train.recipe import Recipe
 
@@ -24,7 +26,10 @@ ALLOCATOR = {
 """glibc gives large blocks back to the system after each batch unless told to keep them, and asks
 for small pages; huge ones gained a few per cent on EfficientNet-Lite0, nothing on B0."""
 What = Annotated[
-    list[str], typer.Argument(help="A recipe (.toml), a data folder, and key=value overrides.")
+    list[str],
+    typer.Argument(
+        metavar="RECIPE DATA KEY=VALUE", help="A recipe (.toml), a data folder, and overrides."
+    ),
 ]
 Start = Annotated[
     str | None, typer.Option(help="Where weights come from; short for network.start=…")
@@ -95,13 +100,14 @@ def runs(
     cells = [row(folder) for folder in folders]
     used = [c for c in COLUMNS if any(line[c] != "–" for line in cells)]
     console = Console()
-    _show(console, used, [[line[c] for c in used] for line in cells])
+    console.print(grid(used, [[line[c] for c in used] for line in cells], words=(0, 1)))
     if names and len(folders) > 1:
         apart = differences(folders)
-        _show(console, ["key", *(f.name for f in folders)], [[k, *v] for k, v in apart.items()])
+        rows = [[key, *values] for key, values in apart.items()]
+        console.print(grid(["key", *(f.name for f in folders)], rows, words=(0, 1)))
     if curves:
         draw({folder.name: read_history(folder) for folder in folders}, curves)
-        console.print(f"wrote {curves}")
+        say(f"wrote {curves}")
 
 
 def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
@@ -159,18 +165,6 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     if first and history:
         draw({recipe.name: history}, folder / "curves.png")
     if stopped:
-        console.print(f"stopped; {folder} keeps the last full epoch, the same command goes on")
+        say(f"stopped; {folder} keeps the last full epoch, the same command goes on")
         raise typer.Exit(128 + stopped.number)
-    console.print(f"trained: {folder / (OOF if folds else FILE)}")
-
-
-def _show(console: Console, columns: list[str], rows: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number > 1 else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    say(f"trained: {folder / (OOF if folds else FILE)}")

@@ -12,12 +12,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from mien.cli.plain import say
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 
 
 def tune(
     what: Annotated[
-        list[str], typer.Argument(help="A recipe (.toml), a data folder, and key=value overrides.")
+        list[str],
+        typer.Argument(
+            metavar="RECIPE DATA KEY=VALUE",
+            help="A recipe (.toml), a data folder, and overrides.",
+        ),
     ],
     trials: Annotated[int, typer.Option(help="Trials that shall have ended, of all.", min=1)] = 20,
     budget: Annotated[str | None, typer.Option(help="Stop after this long: 90s, 45m, 2h.")] = None,
@@ -64,7 +70,7 @@ def tune(
         score = trial.value
         values = "  ".join(f"{k} {findings.text_of(v)}" for k, v in trial.params.items())
         shown = "–" if score is None else f"{100 * score:.1f} %"
-        console.print(f"trial {trial.number} {trial.state.name.lower()} {shown}  {values}")
+        say(f"trial {trial.number} {trial.state.name.lower()} {shown}  {values}", console)
 
     data = load(recipe.data.path).of("train")
     try:
@@ -77,7 +83,7 @@ def tune(
         for helper in helpers:
             helper.wait()
         written = findings.report(opened, recipe, out or folder)
-    console.print(f"{findings.summary(opened)}\nwrote " + ", ".join(str(p) for p in written))
+    say(f"{findings.summary(opened)}\nwrote " + ", ".join(str(p) for p in written), console)
 
 
 def to_seconds(text: str) -> float:

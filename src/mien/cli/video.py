@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.plain import say
+
 if TYPE_CHECKING:
     from mien.infer.footage import Footage, Info
     from mien.infer.timeline import Timeline
@@ -116,7 +118,7 @@ def _follow(
                 rate = count / (time.perf_counter() - begun)
                 progress.update(task, completed=count, rate=f"{rate:,.0f} frames/s")
         except KeyboardInterrupt:  # how a camera is stopped: what was seen is kept
-            console.print("stopped")
+            say("stopped", console)
     return count, time.perf_counter() - begun
 
 
@@ -146,9 +148,10 @@ def _report(history: Timeline, footage: Footage, shown: tuple[int, float], langu
         )  # fmt: skip
     if table.row_count:
         out.print(table)
-    err.print(
+    say(
         f"{frames:,} frames, {len(history.shown()):,} people, {seconds:,.1f} s, "
-        f"{frames / max(seconds, 1e-9):,.1f} frames a second"
+        f"{frames / max(seconds, 1e-9):,.1f} frames a second",
+        err,
     )
     if footage.broken:
         err.print(f"{footage.broken:,} broken frames were left out")

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mien.cli.plain import say
+
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model's name or folder.")]
 
 
@@ -99,8 +101,7 @@ def page(
 
     files = write_page(out, model, ort=ort)
     size = sum(file.stat().st_size for file in files) / 1e6
-    Console().print(
+    say(
         f"{out}: {len(files)} files, {size:.1f} MB; look at it with "
-        f"[bold]python -m http.server --directory {out}[/]",
-        highlight=False,
+        f"python -m http.server --directory {out}"
     )

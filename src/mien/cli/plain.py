@@ -1,0 +1,39 @@
+"""Lines and tables that show text as it is: a path may hold [brackets], and is never cut in two."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+
+def say(text: str, console: Console | None = None) -> None:
+    """Print one line."""
+    (console or Console()).print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def grid(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    words: Collection[int] = (0,),
+    title: str = "",
+) -> Table:
+    """A table of text.
+
+    Args:
+        columns: headings.
+        rows: a text a column each.
+        words: numbers of the columns that hold words; the others hold numbers.
+        title: above it.
+    """
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        justify: JustifyMethod = "left" if number in words else "right"
+        table.add_column(column, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

@@ -1,0 +1,37 @@
+"""What is printed is what was meant, brackets and long paths too."""
+
+import io
+
+from rich.console import Console
+from typer.testing import CliRunner
+
+from mien.cli import build
+from mien.cli.plain import grid, say
+
+
+def narrow() -> Console:
+    return Console(file=io.StringIO(), width=30)
+
+
+def test_a_line_keeps_brackets_and_is_not_cut():
+    console = narrow()
+    path = "/pictures of [bold] people [/2024]/" + "long/" * 10
+    say(f"wrote {path}", console)
+    assert console.file.getvalue() == f"wrote {path}\n"
+
+
+def test_a_table_keeps_brackets_and_long_words():
+    console = narrow()
+    console.print(grid(["name", "score"], [["faces [red].npz " + "x" * 40, "71.5 %"]]))
+    shown = console.file.getvalue()
+    assert "[red].npz" in shown and "71.5 %" in shown
+    assert shown.count("x") == 40
+
+
+def test_help_keeps_brackets_and_fills_its_lines():
+    result = CliRunner().invoke(build(), ["tune", "--help"], env={"COLUMNS": "80"})
+    words = " ".join(result.stdout.split())
+    assert "recipe's [tune] section" in words
+    assert "Run it again to go on; run it in another terminal, or on another machine with\n" in (
+        "\n".join(line.strip() for line in result.stdout.splitlines())
+    )
