@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +156,92 @@ def test_results_of_another_model_or_another_file_are_not_mixed(run, folder, tmp
         assert diary.read_text() == "dear diary,\n1,2\n"
 
 
+KINDS = ("--csv", "--jsonl", "--parquet")
+
+
+@pytest.mark.parametrize("option", KINDS)
+def test_a_run_goes_on_only_with_its_own_kind(run, folder, tmp_path, option, bundle):
+    out = tmp_path / "out"
+    run(folder / "0.png", "--crops", option, out)
+    before = _rows(out, option)
+    for changed in ([], ["--min-face", 20]):
+        result = run(folder, *changed, option, out)
+        assert isinstance(result.exception, ValueError)
+        for part in (str(out), "crops True", "--overwrite"):
+            assert part in str(result.exception)
+    assert _rows(out, option) == before
+    trained_again = make_bundle(tmp_path / bundle.name, seed=1)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(predict)
+    arguments = [str(folder), "--crops", option, str(out), "--model", str(trained_again)]
+    assert "sha256" in str(CliRunner().invoke(app, arguments).exception)
+    assert CliRunner().invoke(app, [*arguments, "--overwrite"]).exit_code == 0
+    assert "7 more were there" in CliRunner().invoke(app, arguments).stderr
+    assert run(folder, "--crops", "--min-face", 20, option, tmp_path / "new").exit_code == 0
+    again = run(folder, "--crops", "--min-face", 30, option, tmp_path / "new")
+    assert "7 more were there" in again.stderr  # where nothing is searched for, the same
+
+
+@pytest.mark.parametrize("option", KINDS)
+def test_outputs_without_a_record_go_on(run, folder, tmp_path, option):
+    out = tmp_path / "out"
+    run(folder / "0.png", "--crops", option, out)
+    record = out / "_mien.json" if option == "--parquet" else tmp_path / "out.mien.json"
+    record.write_text("{")
+    damaged = str(run(folder, option, out).exception)
+    assert "damaged" in damaged
+    assert "--overwrite" in damaged
+    record.unlink()
+    assert "1 more were there" in run(folder, option, out).stderr
+    assert not record.exists()
+    assert isinstance(run(folder, option, out, "--head", "label").exception, ValueError)
+
+
+def test_copies_that_are_missing_are_drawn_without_new_rows(run, folder, tmp_path):
+    table, lines, drawn = tmp_path / "a.csv", tmp_path / "a.jsonl", tmp_path / "drawn"
+    run(folder, "--crops", "--csv", table)
+    before = table.read_bytes()
+    arguments = (folder, "--crops", "--csv", table, "--jsonl", lines, "--annotate", drawn)
+    assert run(*arguments).exit_code == 0
+    assert table.read_bytes() == before
+    assert len(lines.read_text().splitlines()) == 7
+    assert len(list(drawn.rglob("*.png"))) == 6
+    (drawn / "0.png").unlink()
+    kept = (drawn / "2.png").stat()
+    assert "5 more were there" in run(*arguments).stderr  # bad.png is tried again
+    assert table.read_bytes() == before
+    assert len(lines.read_text().splitlines()) == 7
+    assert (drawn / "0.png").exists()
+    assert (drawn / "2.png").stat().st_mtime_ns == kept.st_mtime_ns
+    assert not list(drawn.rglob(".*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+@pytest.mark.parametrize("option", [*KINDS, "--json"])
+def test_names_that_are_not_utf8_end_no_job(run, folder, tmp_path, option):
+    odd = os.fsencode(folder) + b"/\xff.png"
+    Path(os.fsdecode(odd)).write_bytes((folder / "0.png").read_bytes())
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xfe.png")).write_bytes(b"")
+    name = str(folder / "\\udcff.png")
+    drawn = tmp_path / "drawn"
+    out = [] if option == "--json" else [tmp_path / "out"]
+    result = run(folder, "--crops", option, *out, "--annotate", drawn)
+    assert result.exit_code == 0
+    assert os.fsencode(drawn) + b"/\xff.png" in map(os.fsencode, drawn.iterdir())
+    if option == "--json":
+        entries = {entry["source"]: entry for entry in json.loads(result.stdout)}
+        assert len(entries[name]["faces"]) == 1
+        assert "\\udcff.png" in run(folder, "--crops").stdout
+        assert "empty file" in entries[str(folder / "\\udcfe.png")]["error"]
+        return
+    before = _rows(*out, option)
+    assert len(before) == 9 + (option == "--csv")
+    quoted = name if option == "--csv" else name.replace("\\", "\\\\")
+    assert any(quoted in row for row in before)
+    assert "9 more were there" in run(folder, "--crops", option, *out).stderr
+    assert _rows(*out, option) == before
+
+
 def test_csv_has_a_row_a_face(run, folder, tmp_path):
     run(folder, PORTRAIT, "--csv", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
@@ -178,9 +266,14 @@ def test_annotated_copies_mirror_the_folder(run, folder, tmp_path):
         assert max(drawn.size) >= 640
 
 
-def test_a_copy_never_replaces_its_original(run, folder):
+def test_a_copy_never_replaces_its_original(run, folder, tmp_path, monkeypatch):
     before = (folder / "0.png").read_bytes()
-    assert isinstance(run(folder, "--crops", "--annotate", folder).exception, ValueError)
+    table = tmp_path / "out.csv"
+    refused = run(folder, "--crops", "--annotate", folder, "--csv", table).exception
+    assert isinstance(refused, ValueError)
+    assert not table.exists()  # said before any work
+    monkeypatch.chdir(folder / "sub")
+    assert run("../0.png", "1.png", "--crops", "--annotate", "../../drawn").exit_code == 0
     assert (folder / "0.png").read_bytes() == before
 
 

@@ -94,3 +94,30 @@ def test_what_cannot_be_done_is_said(run, film, tmp_path):
     text.write_text("dear diary")
     assert "cannot be read as a video" in str(run(text).exception)
     assert "cannot be written" in str(run(film, "--out", tmp_path / "out.xyz").exception)
+
+
+def test_outputs_are_checked_before_the_film_is_read(run, film, tmp_path, monkeypatch):
+    def watch(*arguments, **options):
+        raise AssertionError("the film is read")
+
+    monkeypatch.setattr("mien.infer.video.watch", watch)
+    (tmp_path / "file").write_text("")
+    before = film.read_bytes()
+    wrong = {
+        "a picture; name a .png": ["--timeline", tmp_path / "line.pngg"],
+        "as a picture": ["--timeline", tmp_path / "line"],
+        "a film; name an .mp4": ["--out", tmp_path / "out.mp3"],
+        "name an .mp4": ["--out", tmp_path / "out.png"],
+        "a folder; name a file": ["--csv", tmp_path],
+        "cannot be made": ["--json", tmp_path / "file" / "out.jsonl"],
+        "would be replaced": ["--csv", film],
+        "two outputs": ["--csv", tmp_path / "out", "--json", tmp_path / "sub" / ".." / "out"],
+    }
+    for message, arguments in wrong.items():
+        error = run(film, *arguments).exception
+        assert isinstance(error, ValueError), (arguments, error)
+        assert message in str(error)
+        assert "\n" not in str(error)
+    assert film.read_bytes() == before
+    fine = run(film, "--out", tmp_path / "o.mkv", "--timeline", tmp_path / "t.JPG")
+    assert "the film is read" in str(fine.exception)

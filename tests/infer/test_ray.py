@@ -16,6 +16,7 @@ import mien
 from mien.infer.many import analyze_many
 from mien.infer.parquet import ParquetOutput
 from mien.infer.ray_engine import run
+from mien.infer.record import Made
 from tests.tiny import make_bundle
 
 pytestmark = [pytest.mark.slow]
@@ -51,7 +52,7 @@ def cluster():
 def local_rows(bundle, folder, place, *, crops):
     """Rows of the single machine."""
     model = mien.load(bundle)
-    out = ParquetOutput(place, model="tiny")
+    out = ParquetOutput(place, Made("tiny"))
     out.open()
     for picture in analyze_many(model, sorted(map(str, folder.glob("*.png"))), crops=crops):
         out.write(picture)
@@ -91,6 +92,29 @@ def test_parquet_of_bytes_or_paths_and_addresses_give_the_same(
         out = tmp_path / "out"
         run([str(given)], str(out), bundle=str(bundle), crops=True, workers=2, fresh=True)
         assert sorted_rows(out) == expected, given
+
+
+def test_bytes_without_paths_go_on_by_their_sha256(cluster, bundle, folder, tmp_path):
+    held = [path.read_bytes() for path in sorted(folder.glob("*.png"))]
+    out, table = tmp_path / "out", tmp_path / "bytes.parquet"
+    pq.write_table(pa.table({"bytes": held[:100]}), table)
+    run([str(table)], str(out), bundle=str(bundle), crops=True, workers=2)
+    pq.write_table(pa.table({"bytes": held}), table)
+    again = run([str(table)], str(out), bundle=str(bundle), crops=True, workers=2)
+    assert (again.pictures, again.before) == (500, 100)
+    assert len(set(pq.read_table(out, columns=["source"])["source"].to_pylist())) == 600
+
+
+def test_parts_of_another_run_are_not_mixed(cluster, bundle, folder, tmp_path):
+    few, out = str(folder / "00*.png"), str(tmp_path / "out")
+    run([few], out, bundle=str(bundle), crops=True, workers=2)
+    before = sorted_rows(out)
+    for changed in ({}, {"crops": True, "head": "label"}):
+        with pytest.raises(ValueError, match="--overwrite"):
+            run([few], out, bundle=str(bundle), workers=2, **changed)
+    assert sorted_rows(out) == before
+    run([few], out, bundle=str(bundle), crops=True, head="label", workers=2, fresh=True)
+    assert {row["head"] for row in pq.read_table(out).to_pylist()} == {"label"}
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mien.infer.job import Job
     from mien.infer.model import Model
     from mien.infer.outputs import Output
+    from mien.infer.record import Made
     from mien.infer.results import Picture
 
 MANY = 20
@@ -95,19 +97,23 @@ def predict(
     from mien.infer.job import Job
     from mien.infer.many import analyze_many
     from mien.infer.model import load
+    from mien.infer.record import Made
 
     sources = find_pictures(paths)
     loaded = load(model, threads=threads, head=head)
     if explain:
         _check_maps(loaded)
-    job = Job(sources, _outputs(jsonl, csv, parquet, loaded.bundle.card.name, head))
-    job.open(fresh=overwrite)
     copies = [] if annotate is None else [Copies(annotate, sources, language=lang, explain=explain)]
+    for each in copies:
+        each.check()
+    made = Made.by(loaded, crops=crops, min_face=min_face)
+    job = Job(sources, _outputs(jsonl, csv, parquet, made), copies)
+    job.open(fresh=overwrite)
     found = analyze_many(
         loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
     )
     many = len(job.left) >= MANY or bool(job.outputs or annotate)
-    _report(job.run(found, copies), job, as_json=as_json, many=many, language=lang)
+    _report(job.run(found), job, as_json=as_json, many=many, language=lang)
 
 
 def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, language: str) -> None:
@@ -115,6 +121,7 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
     from rich.console import Console
 
     from mien.cli import show
+    from mien.infer.results import written
 
     out, err = Console(), Console(stderr=True, highlight=False)
     result, separator = job.summary, "["
@@ -124,13 +131,13 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
         for picture in done:
             tick(f"{result.speed:,.0f}/s")
             if picture.error is not None and (not many or result.errors <= ERRORS):
-                err.print(f"mien: {picture.error}", markup=False, soft_wrap=True)
+                err.print(f"mien: {written(picture.error)}", markup=False, soft_wrap=True)
             if as_json:
                 text = json.dumps(picture.to_dict(), ensure_ascii=False)
                 typer.echo(f"{separator}{text}", nl=False)
                 separator = ",\n"
             elif len(shown) < show.SHOWN and picture.error is None:
-                shown.append(picture)
+                shown.append(replace(picture, source=written(picture.source)))
     if as_json:
         typer.echo("[]" if separator == "[" else "]")
     elif shown and not job.outputs:
@@ -144,13 +151,13 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
 
 
 def _outputs(
-    jsonl: Path | None, csv: Path | None, parquet: Path | None, model: str, head: str
+    jsonl: Path | None, csv: Path | None, parquet: Path | None, made: Made
 ) -> list[Output]:
     from mien.infer.outputs import CsvOutput, JsonLinesOutput
     from mien.infer.parquet import ParquetOutput
 
     kinds = ((jsonl, JsonLinesOutput), (csv, CsvOutput), (parquet, ParquetOutput))
-    return [kind(path, model=model, head=head) for path, kind in kinds if path is not None]
+    return [kind(path, made) for path, kind in kinds if path is not None]
 
 
 def _check_maps(model: Model) -> None:

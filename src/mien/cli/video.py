@@ -54,8 +54,6 @@ def video(
     """
     if (source is None) == (camera is None):
         raise ValueError("name a video file, or --camera N")
-    if source is not None and out is not None and source.resolve() == out.resolve():
-        raise ValueError(f"{out}: would be replaced while it is read; name another file")
     try:
         from mien.infer.footage import Footage
     except ImportError:
@@ -69,13 +67,16 @@ def video(
     names(lang)
     footage = Footage(source if source is not None else camera or 0)
     info = footage.info() if camera is None else None
+    if out is not None:
+        video_outputs.check_film(out)
+    if timeline is not None:
+        video_outputs.check_picture(timeline)
+    places = [path for path in (out, csv, json, timeline) if path is not None]
+    video_outputs.check_places(places, source=source)
     loaded = load(model, threads=threads, head=head)
     history = Timeline()
     outputs: list[FrameOutput] = []
     with ExitStack() as stack:
-        for path in (out, csv, json, timeline):
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
         if csv is not None:
             outputs.append(video_outputs.VideoCsv(csv))
         if json is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -37,27 +38,80 @@ class Annotated:
     @cached_property
     def root(self) -> Path:
         """The folder that all sources have in common."""
-        return Path(os.path.commonpath({Path(source).absolute().parent for source in self.sources}))
+        return Path(os.path.commonpath({_plain(source).parent for source in self.sources}))
+
+    @cached_property
+    def resolved(self) -> Path:
+        """The folder without links."""
+        return self.folder.resolve()
+
+    @cached_property
+    def originals(self) -> set[tuple[int, int]]:
+        """Device and number of each source's file: links and ``..`` give one file many names."""
+        found = set()
+        for source in self.sources:
+            with suppress(OSError):
+                status = Path(source).stat()
+                found.add((status.st_dev, status.st_ino))
+        return found
 
     def target(self, source: str) -> Path:
-        """Where the annotated copy of ``source`` goes; other formats than the web's become PNG."""
-        path = Path(source).absolute().relative_to(self.root)
+        """Where the annotated copy of ``source`` goes; other formats than the web's become PNG.
+
+        Raises:
+            ValueError: the copy would replace a picture of the job, or a link leads it elsewhere.
+        """
+        path = _plain(source).relative_to(self.root)
         suffix = "" if path.suffix.lower() in _WRITTEN else ".png"
-        return self.folder / path.with_name(path.name + suffix)
+        target = self.folder / path.with_name(path.name + suffix)
+        with suppress(FileNotFoundError):
+            status = target.stat()
+            if (status.st_dev, status.st_ino) in self.originals:
+                raise ValueError(
+                    f"{target}: one of the pictures to read, which an annotated copy would "
+                    "replace; name another folder"
+                )
+        if not target.resolve().is_relative_to(self.resolved):
+            raise ValueError(
+                f"{target}: a link leads out of {self.folder}; remove it, or name another folder"
+            )
+        return target
+
+    def check(self) -> None:
+        """Look at all targets, so that a job of hours does not end at its last picture.
+
+        Raises:
+            ValueError: see ``target``.
+        """
+        for source in self.sources:
+            self.target(source)
+
+    def lacks(self, source: str) -> bool:
+        """Whether there is no copy; of pictures that cannot be read there never is one."""
+        return not self.target(source).exists()
 
     def write(self, picture: Picture) -> None:
         """Draw and save one; a picture that could not be read has no copy.
 
         Raises:
-            ValueError: the copy would replace its original.
+            ValueError: see ``target``.
         """
         if picture.error is not None:
             return
         target = self.target(picture.source)
-        if target.absolute() == Path(picture.source).absolute():
-            raise ValueError(f"{target}: would be replaced by its copy; name another folder")
         image = read(picture.source)
         if self.explain:
             image = heat(image, picture.faces)
         target.parent.mkdir(parents=True, exist_ok=True)
-        annotate(image, picture.faces, language=self.language).save(target, quality=92)
+        # a kill must leave no half copy: the next run would take it for a whole one
+        scratch = target.with_name(f".{os.getpid()}.part{target.suffix}")
+        try:
+            annotate(image, picture.faces, language=self.language).save(scratch, quality=92)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def _plain(source: str) -> Path:
+    """The whole path without ``..``, which would lead out of the folder of copies."""
+    return Path(os.path.abspath(source))  # noqa: PTH100 - Path.absolute keeps ".."

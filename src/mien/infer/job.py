@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mien.infer.outputs import Output
-from mien.infer.results import Picture
+from mien.infer.results import Picture, written
 
 
 class Writer(Protocol):
-    """Anything that takes finished pictures."""
+    """Anything else that makes something of finished pictures."""
+
+    def lacks(self, source: str) -> bool:
+        """Whether what it makes of a picture is not there yet."""
+        ...
 
     def write(self, picture: Picture) -> None:
         """Take one."""
@@ -58,31 +62,39 @@ class Job:
     Args:
         sources: paths of all pictures.
         outputs: files to go on with.
+        writers: what else takes each picture; what one lacks is left to do too, though rows are
+            only added to outputs that have none for the picture. Without outputs everything is.
     """
 
-    def __init__(self, sources: Sequence[str], outputs: Sequence[Output]) -> None:
+    def __init__(
+        self, sources: Sequence[str], outputs: Sequence[Output], writers: Sequence[Writer] = ()
+    ) -> None:
         self.sources = sources
         self.outputs = outputs
+        self.writers = writers
         self.summary = Summary()
         self.left: list[str] = list(sources)
 
     def open(self, *, fresh: bool = False) -> None:
-        """Open every output; ``left`` is then what at least one of them lacks.
+        """Open every output; ``left`` is then what one of them or a writer lacks.
 
         Raises:
             ValueError: an output holds something else, see ``Output.open``.
         """
         self.done = [output.open(fresh=fresh) for output in self.outputs]
         whole = set.intersection(*self.done) if self.done else set()
-        self.left = [source for source in self.sources if source not in whole]
+        self.left = [
+            source
+            for source in self.sources
+            if written(source) not in whole or any(w.lacks(source) for w in self.writers)
+        ]
         self.summary.before = len(self.sources) - len(self.left)
 
-    def run(self, pictures: Iterable[Picture], writers: Sequence[Writer] = ()) -> Iterator[Picture]:
+    def run(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
         """Write pictures as they come, count them, and pass them on.
 
         Args:
             pictures: the entries of ``left``, in any order.
-            writers: what else takes each of them.
         """
         begun = time.perf_counter()
         with ExitStack() as stack:
@@ -90,9 +102,9 @@ class Job:
                 stack.callback(output.close)
             for picture in pictures:
                 for output, done in zip(self.outputs, self.done, strict=True):
-                    if picture.source not in done:
+                    if written(picture.source) not in done:
                         output.write(picture)
-                for writer in writers:
+                for writer in self.writers:
                     writer.write(picture)
                 self.summary.add(picture)
                 self.summary.seconds = time.perf_counter() - begun

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from mien.infer.record import Made, keep
 from mien.infer.results import Picture
 from mien.infer.rows import COLUMNS, rows
 
@@ -17,13 +18,14 @@ class Output(Protocol):
     """Where the entries of many pictures go."""
 
     def open(self, *, fresh: bool = False) -> set[str]:
-        """Start, or go on with what is there; the sources that are already in it.
+        """Start, or go on with what is there; the sources that are already in it, as ``written``.
 
         Args:
             fresh: begin anew.
 
         Raises:
-            ValueError: what is there was not written by mien, or by another model or head.
+            ValueError: what is there was not written by mien, or by another model, or with other
+                options.
         """
         ...
 
@@ -43,10 +45,9 @@ class CsvOutput:
     a half-written last picture off.
     """
 
-    def __init__(self, path: Path, *, model: str, head: str = "votes") -> None:
+    def __init__(self, path: Path, made: Made) -> None:
         self.path = path
-        self.model = model
-        self.head = head
+        self.made = made
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``Output.open``."""
@@ -62,10 +63,11 @@ class CsvOutput:
         for row in csv.DictReader(lines):
             if not lines.ended:
                 break
-            same_run(self.path, row, self.model, self.head)
+            self.made.same_run(self.path, row)
             if int(row["faces"]) == 0 or int(row["face"]) == int(row["faces"]) - 1:
                 done.add(row["source"])
                 whole = lines.at
+        keep(self.path, self.made, begun=bool(done))
         _cut(self.file, whole)
         if not whole:
             self._put([list(COLUMNS)])
@@ -73,7 +75,7 @@ class CsvOutput:
 
     def write(self, picture: Picture) -> None:
         """See ``Output.write``."""
-        table = rows(picture, model=self.model, head=self.head)
+        table = rows(picture, model=self.made.model, head=self.made.head)
         self._put([list(row.values()) for row in table])
 
     def close(self) -> None:
@@ -93,10 +95,9 @@ _START = '{"source": '
 class JsonLinesOutput:
     """One line a picture: ``Picture.to_dict()`` with the ``model`` and the ``head``."""
 
-    def __init__(self, path: Path, *, model: str, head: str = "votes") -> None:
+    def __init__(self, path: Path, made: Made) -> None:
         self.path = path
-        self.model = model
-        self.head = head
+        self.made = made
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``Output.open``."""
@@ -112,14 +113,15 @@ class JsonLinesOutput:
                 break
             entry = json.loads(line)
             done.add(entry["source"])
-            same_run(self.path, entry, self.model, self.head)
+            self.made.same_run(self.path, entry)
             whole = lines.at
+        keep(self.path, self.made, begun=bool(done))
         _cut(self.file, whole)
         return done
 
     def write(self, picture: Picture) -> None:
         """See ``Output.write``."""
-        entry = picture.to_dict() | {"model": self.model, "head": self.head}
+        entry = picture.to_dict() | {"model": self.made.model, "head": self.made.head}
         self.file.write((json.dumps(entry, ensure_ascii=False) + "\n").encode())
         self.file.flush()
 
@@ -151,20 +153,6 @@ def _open(path: Path, *, fresh: bool) -> BinaryIO:
 def _cut(file: BinaryIO, at: int) -> None:
     file.truncate(at)
     file.seek(at)
-
-
-def same_run(path: Path, entry: dict[str, Any], model: str, head: str) -> None:
-    """Refuse to mix results.
-
-    Raises:
-        ValueError: ``entry`` was made with another model or head.
-    """
-    theirs = (entry.get("model"), entry.get("head"))
-    if theirs != (model, head):
-        raise ValueError(
-            f"{path}: holds results of model {theirs[0]!r}, head {theirs[1]!r}, not of {model!r}, "
-            f"{head!r}; name another file, or pass --overwrite"
-        )
 
 
 def _foreign(path: Path, why: str) -> str:

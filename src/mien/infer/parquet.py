@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.infer.job import Summary
-from mien.infer.outputs import same_run
+from mien.infer.record import Made
 from mien.infer.results import Picture
 from mien.infer.rows import COLUMNS, rows
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PART = 4096
 """Pictures in one part."""
+RECORD = "_mien.json"
+"""Beside the parts; readers of Parquet pass over names that begin so."""
 
 
 def schema() -> pyarrow.Schema:
@@ -40,16 +42,48 @@ def parts(out: str) -> list[str]:
     from pyarrow.fs import FileSelector
 
     filesystem, place = _filesystem(out)
-    found = filesystem.get_file_info(FileSelector(place, recursive=True, allow_not_found=True))
+    found = filesystem.get_file_info(FileSelector(place, allow_not_found=True))
     return sorted(info.path for info in found if info.path.endswith(".parquet"))
 
 
-def sources(out: str, paths: list[str]) -> set[str]:
-    """Sources that have rows in the given parts of ``out``."""
+def held(out: str, paths: list[str], made: Made) -> set[str]:
+    """Sources that have rows in the given parts of ``out``.
+
+    Raises:
+        ValueError: the parts were made by another model or with other options.
+    """
+    from pyarrow.fs import FileType
+
+    filesystem, place = _filesystem(out)
+    record = f"{place.rstrip('/')}/{RECORD}"
+    if paths and filesystem.get_file_info(record).type == FileType.File:
+        with filesystem.open_input_stream(record) as stream:
+            made.check(out, stream.read().decode(errors="replace"))
     found: set[str] = set()
-    for batch in _batches(out, paths, ["source"]):
+    for batch in _batches(out, paths, ["source", "model", "head"]):
+        if len(batch):  # a part is of one run, and a batch of one part
+            made.same_run(out, batch.slice(0, 1).to_pylist()[0])
         found.update(batch.column("source").to_pylist())
     return found
+
+
+def begin(out: str, old: list[str], made: Made, *, fresh: bool) -> None:
+    """Make a folder ready for parts: without the old ones if ``fresh``, with a record if empty.
+
+    Parts without a record, as earlier versions wrote them, stay without one.
+    """
+    from pyarrow.fs import LocalFileSystem
+
+    filesystem, place = _filesystem(out)
+    if fresh:
+        for path in old:
+            filesystem.delete_file(path)
+    elif old:
+        return
+    if isinstance(filesystem, LocalFileSystem):  # an object store has no folders to make
+        filesystem.create_dir(place, recursive=True)
+    with filesystem.open_output_stream(f"{place.rstrip('/')}/{RECORD}") as stream:
+        stream.write(made.to_json().encode())
 
 
 def count(out: str, paths: list[str]) -> Summary:
@@ -90,31 +124,21 @@ class ParquetOutput:
     last part, and the next run makes them again.
     """
 
-    def __init__(self, path: Path, *, model: str, head: str = "votes", part: int = PART) -> None:
+    def __init__(self, path: Path, made: Made, *, part: int = PART) -> None:
         self.path = path
-        self.model = model
-        self.head = head
+        self.made = made
         self.part = part
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``outputs.Output.open``."""
-        import pyarrow.parquet as pq
-
         if self.path.is_file():
             raise ValueError(f"{self.path}: a file; Parquet is written as a folder of parts")
-        self.path.mkdir(parents=True, exist_ok=True)
         self.pending: list[Picture] = []
-        done: set[str] = set()
-        parts = sorted(self.path.glob("*.parquet"))
-        for path in parts:
-            if fresh:
-                path.unlink()
-                continue
-            columns = pq.read_table(path, columns=["source", "model", "head"])
-            if len(columns):
-                same_run(self.path, columns.slice(0, 1).to_pylist()[0], self.model, self.head)
-            done.update(columns.column("source").to_pylist())
-        numbers = [int(p.stem[5:]) for p in parts if p.stem[5:].isdigit() and not fresh]
+        old = parts(str(self.path))
+        done = set() if fresh else held(str(self.path), old, self.made)
+        begin(str(self.path), old, self.made, fresh=fresh)
+        stems = [Path(path).stem[5:] for path in old if not fresh]
+        numbers = [int(stem) for stem in stems if stem.isdigit()]
         self.number = max(numbers, default=-1) + 1
         return done
 
@@ -134,7 +158,7 @@ class ParquetOutput:
         if not self.pending:
             return
         scratch = self.path / ".part"
-        pq.write_table(table(self.pending, model=self.model, head=self.head), scratch)
+        pq.write_table(table(self.pending, model=self.made.model, head=self.made.head), scratch)
         scratch.replace(self.path / f"part-{self.number:05}.parquet")
         self.number += 1
         self.pending = []

@@ -10,13 +10,15 @@ import logging
 import math
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mien.infer.inputs import find_pictures
 from mien.infer.job import Summary
 from mien.infer.many import analyze_batch
 from mien.infer.model import Model, load
-from mien.infer.parquet import count, parts, sources, table
+from mien.infer.parquet import begin, count, held, parts, table
+from mien.infer.record import Made
+from mien.infer.results import written
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Pictures that an actor takes at a time."""
+FILE = "mien_file"
+"""Column with a local path's bytes: Arrow's strings hold only UTF-8."""
 
 _ACTOR = 0.9  # of a core: reading and writing, which mostly wait, need a place beside the actors
 _BESIDE = 0.1
@@ -47,22 +51,40 @@ class Analyst:
         self.model: Model | None = None
 
     def __call__(self, batch: pyarrow.Table) -> pyarrow.Table:
-        """Columns ``path``, ``bytes`` or both, to one row a face as in every other output."""
+        """Columns as ``called`` and ``content`` take, to a row a face as in other outputs."""
         if self.model is None:
             self.model = load(self.bundle, threads=1, head=self.head)
-        columns = batch.to_pydict()
-        if "bytes" in columns:
-            pictures = columns["bytes"]
-            names = columns.get("path") or [
-                f"sha256:{hashlib.sha256(data).hexdigest()}" for data in pictures
-            ]
-        else:
-            names = columns["path"]
-            pictures = [_fetched(path) for path in names]
+        batched = batch.to_pylist()
         entries = analyze_batch(
-            self.model, pictures, names=names, crops=self.crops, min_face=self.min_face
-        )
+            self.model, [content(row) for row in batched], names=[called(row) for row in batched],
+            crops=self.crops, min_face=self.min_face,
+        )  # fmt: skip
         return table(entries, model=self.model.bundle.card.name, head=self.head)
+
+
+def called(row: dict[str, Any]) -> str:
+    """What a picture is called in the rows: its ``path``, or for lack of one its bytes' sha256."""
+    path: str | None = row.get("path")
+    return path or f"sha256:{hashlib.sha256(row['bytes'] or b'').hexdigest()}"
+
+
+def content(row: dict[str, Any]) -> str | bytes:
+    """The bytes of a picture, or its local path."""
+    if row.get(FILE) is not None:
+        return os.fsdecode(row[FILE])
+    data: bytes | None = row.get("bytes")
+    if data is not None or not row.get("path"):
+        return data or b""  # an empty cell is reported as a picture that cannot be read
+    return _fetched(row["path"])
+
+
+def local_rows(paths: list[str], done: set[str]) -> list[dict[str, Any]]:
+    """Rows of the local pictures that are left."""
+    return [
+        {"path": written(path), FILE: os.fsencode(path)}
+        for path in paths
+        if written(path) not in done
+    ]
 
 
 def run(
@@ -91,12 +113,17 @@ def run(
         workers: actors, a core each; 0 for as many as the cluster has cores.
 
     Raises:
-        ValueError: no picture, or inputs of more than one kind.
+        ValueError: no picture, inputs of more than one kind, or ``out`` holds what another model
+            or other options made.
     """
     import ray
     import ray.data
 
     begun = time.perf_counter()
+    kind, found = _kind(inputs)
+    made = Made.by(load(bundle, threads=1, head=head), crops=crops, min_face=min_face)
+    old = parts(out)
+    done = set() if fresh else held(out, old, made)
     if not ray.is_initialized():
         # a cluster of this machine alone ends processes that idle for a second, and each one that
         # then writes a part takes two seconds of a core to start
@@ -105,9 +132,8 @@ def run(
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
     actors = workers or cores
-    old = [] if fresh else parts(out)
-    done = sources(out, old)
-    pictures = _pictures(inputs, done, actors)
+    pictures = _pictures(kind, found, done, actors)
+    begin(out, old, made, fresh=fresh)
     # Ray's listing of addresses and tables asks for a whole core before any actor has work
     listed = isinstance(pictures, ray.data.dataset.MaterializedDataset)
     least = actors if listed else max(1, min(actors, cores - 1))
@@ -124,34 +150,39 @@ def run(
             max_tasks_in_flight_per_actor=2,
         ),
         num_cpus=_ACTOR if cores > 1 else 0,
-    ).write_parquet(
-        out, mode="overwrite" if fresh else "append", ray_remote_args={"num_cpus": _BESIDE}
-    )
+    ).write_parquet(out, mode="append", ray_remote_args={"num_cpus": _BESIDE})
     result = count(out, [part for part in parts(out) if part not in set(old)])
     result.before, result.seconds = len(done), time.perf_counter() - begun
     return result
 
 
-def _pictures(inputs: list[str], done: set[str], actors: int) -> ray.data.Dataset:
-    """A data set with a column ``path``, and ``bytes`` where Ray reads the pictures itself."""
-    import ray.data
-
+def _kind(inputs: list[str]) -> tuple[str, list[str]]:
+    """What kind of inputs these are, ``"local"``, ``"remote"`` or ``"tables"``, and which."""
     tables = [i for i in inputs if i.rstrip("/").lower().endswith((".parquet", ".pq"))]
     remote = [i for i in inputs if "://" in i and i not in tables]
     local = [i for i in inputs if "://" not in i and i not in tables]
     if sum(map(bool, (tables, remote, local))) != 1:
         raise ValueError("--engine ray: give local pictures, addresses or Parquet, one kind a run")
     if local:
-        items = [{"path": path} for path in find_pictures(local) if path not in done]
+        return "local", find_pictures(local)
+    return ("remote", remote) if remote else ("tables", tables)
+
+
+def _pictures(kind: str, inputs: list[str], done: set[str], actors: int) -> ray.data.Dataset:
+    """A data set with the columns that ``called`` and ``content`` take, without what is done."""
+    import ray.data
+
+    if kind == "local":
+        items = local_rows(inputs, done)
         blocks = _blocks(len(items), actors)
         return ray.data.from_items(items, override_num_blocks=blocks)
-    if remote:
-        found = ray.data.read_binary_files(remote, include_paths=True, num_cpus=_BESIDE)
+    if kind == "remote":
+        found = ray.data.read_binary_files(inputs, include_paths=True, num_cpus=_BESIDE)
     else:
-        found = ray.data.read_parquet(tables, num_cpus=_BESIDE)
+        found = ray.data.read_parquet(inputs, num_cpus=_BESIDE)
     if not done:
         return found
-    return found.filter(lambda row: row.get("path") not in done, num_cpus=_BESIDE)
+    return found.filter(lambda row: called(row) not in done, num_cpus=_BESIDE)
 
 
 def _blocks(pictures: int, actors: int) -> int:

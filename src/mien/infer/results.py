@@ -12,6 +12,15 @@ from mien.emotions import BALLOT, EMOTIONS, Emotion, votes_from_ballot
 HEADS = ("votes", "label")
 
 
+def written(name: str) -> str:
+    r"""A path as outputs hold it: bytes of it that are not UTF-8 stand as ``\udcff``.
+
+    Linux allows any bytes in a file's name and Python hands them on as surrogates, which neither
+    UTF-8 nor Arrow can hold.
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """What one face shows.
@@ -149,7 +158,8 @@ class Picture:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``error`` only where the picture could not be read."""
+        source = written(self.source)
         if self.error is not None:
-            return {"source": self.source, "error": self.error, "faces": []}
+            return {"source": source, "error": written(self.error), "faces": []}
         faces = [face.to_dict() for face in self.faces]
-        return {"source": self.source, "width": self.width, "height": self.height, "faces": faces}
+        return {"source": source, "width": self.width, "height": self.height, "faces": faces}

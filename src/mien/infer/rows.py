@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mien.emotions import BALLOT, EMOTIONS
-from mien.infer.results import Face, Picture
+from mien.infer.results import Face, Picture, written
 
 Row = dict[str, Any]
 
@@ -52,7 +52,7 @@ def rows(picture: Picture, *, model: str, head: str) -> list[Row]:
         head: whose ``top`` is meant, ``"votes"`` or ``"label"``.
     """
     common = dict.fromkeys(COLUMNS) | {
-        "source": picture.source,
+        "source": written(picture.source),
         "width": picture.width,
         "height": picture.height,
         "faces": len(picture.faces),
@@ -60,7 +60,7 @@ def rows(picture: Picture, *, model: str, head: str) -> list[Row]:
         "head": head,
     }
     if picture.error is not None:
-        return [common | {"width": None, "height": None, "error": picture.error}]
+        return [common | {"width": None, "height": None, "error": written(picture.error)}]
     if not picture.faces:
         return [common]
     return [common | {"face": i} | face_cells(face) for i, face in enumerate(picture.faces)]

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import tempfile
+from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
+
+import av
+from PIL import Image
 
 from mien.infer.film import Film
 from mien.infer.overlay import Overlay
@@ -115,3 +122,63 @@ class VideoFilm:
         """See ``FrameOutput.close``."""
         if self.film is not None:
             self.film.close()
+
+
+def check_places(paths: Iterable[Path], *, source: Path | None = None) -> None:
+    """See that each output can be written, before hours of film are read; make its folder.
+
+    Args:
+        paths: the outputs.
+        source: the film, which none of them may replace.
+
+    Raises:
+        ValueError: the film itself, two of one name, a folder, or no right to write.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        if source is not None and path.resolve() == source.resolve():
+            raise ValueError(f"{path}: would be replaced while it is read; name another file")
+        if path.resolve() in seen:
+            raise ValueError(f"{path}: named for two outputs; name another file for one of them")
+        seen.add(path.resolve())
+        if path.is_dir():
+            raise ValueError(f"{path}: a folder; name a file in it")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ValueError(
+                f"{path}: its folder cannot be made ({reason}); name another"
+            ) from None
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ValueError(f"{path}: may not be written; change its permissions, or name another")
+
+
+def check_film(path: Path) -> None:
+    """Write two frames to a scratch file of the same ending: containers differ in what they take.
+
+    Raises:
+        ValueError: no film can be written under such a name.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        film = Film(Path(scratch, "film" + path.suffix), (64, 64))
+        try:
+            film.open()
+            for time in (0.0, 0.1):
+                film.write(Image.new("RGB", film.size), time)
+            film.close()
+        except (av.FFmpegError, ValueError):
+            raise ValueError(f"{path}: cannot be written as a film; name an .mp4") from None
+
+
+def check_picture(path: Path) -> None:
+    """Save a scratch picture in the format that the name's ending means.
+
+    Raises:
+        ValueError: no picture can be written under such a name.
+    """
+    try:
+        kind = Image.registered_extensions()[path.suffix.lower()]
+        Image.new("RGB", (64, 64)).save(BytesIO(), kind)
+    except (KeyError, OSError, ValueError):
+        raise ValueError(f"{path}: cannot be written as a picture; name a .png") from None

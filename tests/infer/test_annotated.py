@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mien.infer.annotated import Annotated
+from mien.infer.results import Picture
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """photos/x.png, cwd/y.png, x.png; the working folder is cwd."""
+    places = [tmp_path / "photos" / "x.png", tmp_path / "cwd" / "y.png", tmp_path / "x.png"]
+    for place in places:
+        place.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((48, 48), 90, np.uint8)).save(place)
+    monkeypatch.chdir(tmp_path / "cwd")
+    return places
+
+
+def test_copies_of_pictures_above_stay_in_their_folder(pictures, tmp_path):
+    before = [place.read_bytes() for place in pictures]
+    drawn = tmp_path / "drawn"
+    copies = Annotated(drawn, ["../photos/x.png", "y.png"])
+    copies.check()
+    for source in copies.sources:
+        assert copies.lacks(source)
+        copies.write(Picture(source, 48, 48))
+        assert not copies.lacks(source)
+    made = sorted(str(p.relative_to(drawn)) for p in drawn.rglob("*") if p.is_file())
+    assert made == ["cwd/y.png", "photos/x.png"]
+    copies.write(Picture("y.png", 48, 48))  # an old copy is no original
+    assert [place.read_bytes() for place in pictures] == before
+
+
+def test_no_picture_of_the_job_is_replaced(pictures, tmp_path):
+    before = [place.read_bytes() for place in pictures]
+    (tmp_path / "cwd" / "linked").symlink_to(tmp_path / "photos")
+    for folder, sources in {
+        "..": ["../photos/x.png", "../x.png"],
+        "../photos": ["../photos/x.png", "../x.png"],  # x.png's copy, the other's original
+        "../photos/../photos": ["linked/x.png"],
+    }.items():
+        copies = Annotated(tmp_path / "cwd" / folder, sources)
+        with pytest.raises(ValueError, match="name another folder"):
+            copies.check()
+        with pytest.raises(ValueError, match="name another folder"):
+            for source in sources:
+                copies.write(Picture(source, 48, 48))
+    assert [place.read_bytes() for place in pictures] == before
+
+
+def test_links_lead_no_copy_out_of_the_folder(pictures, tmp_path):
+    before = [place.read_bytes() for place in pictures]
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.png").symlink_to(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="a link leads out"):
+        Annotated(out, ["../photos/x.png"]).write(Picture("../photos/x.png", 48, 48))
+    (out / "x.png").unlink()
+    (out / "cwd").symlink_to(tmp_path / "photos")
+    with pytest.raises(ValueError, match="a link leads out"):
+        Annotated(out, ["../x.png", "y.png"]).check()
+    assert [place.read_bytes() for place in pictures] == before
+
+
+def test_a_copy_that_cannot_be_written_leaves_nothing(pictures, tmp_path, monkeypatch):
+    def save(self, path, **options):
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    copies = Annotated(tmp_path / "out", ["y.png"])
+    with pytest.raises(OSError, match="disk full"):
+        copies.write(Picture("y.png", 48, 48))
+    assert list((tmp_path / "out").iterdir()) == []
