@@ -38,6 +38,25 @@ def test_prepare_and_report(tmp_path):
         run.invoke(app, [*args, "--map", "contempt"], catch_exceptions=False)
 
 
+def test_decisions_that_are_named_must_be_there_and_others_are_not_lost(tmp_path):
+    """A slip in the name once meant "no decisions", and undid those of OUT/decisions.csv."""
+    write_folder(tmp_path / "set", {"happy": 8, "sad": 8})
+    out, other = tmp_path / "out", tmp_path / "other.csv"
+    args = ["prepare", str(tmp_path / "set"), str(out), "--bundle", "none", "--no-detector"]
+    assert run.invoke(app, args, catch_exceptions=False).exit_code == 0
+    mine = "id,action,emotion\ntrain/sad/face_0001.png,drop,\n"
+    (out / "decisions.csv").write_text(mine)
+    with pytest.raises(FileNotFoundError, match=r"typo\.csv.*--decisions"):
+        run.invoke(app, [*args, "--decisions", str(tmp_path / "typo.csv")], catch_exceptions=False)
+    other.write_text("id,action,emotion\ntrain/happy/face_0001.png,drop,\n")
+    result = run.invoke(app, [*args, "--decisions", str(other)], catch_exceptions=False)
+    assert "1 of its decisions were not applied" in text(result)
+    assert (out / "decisions.csv").read_text() == mine
+    other.write_text(mine)
+    result = run.invoke(app, [*args, "--decisions", str(other)], catch_exceptions=False)
+    assert "were not applied" not in text(result)
+
+
 @pytest.mark.parametrize("verb", ["prepare", "report", "review", "download"])
 def test_every_help_ends_with_an_example(verb):
     result = run.invoke(app, [verb, "--help"])

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import time
 
 import numpy as np
 import pytest
@@ -199,8 +200,6 @@ def test_work_that_takes_too_long_is_given_up(tiny, photo):
     find = slow.find
 
     def dawdle(*given, **options):
-        import time
-
         time.sleep(0.4)
         return find(*given, **options)
 

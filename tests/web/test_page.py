@@ -213,6 +213,59 @@ def test_the_camera_runs_and_stops(page, url):
     page.wait_for_selector("#empty:visible")
 
 
+def test_two_clicks_start_one_camera_and_stop_ends_it(page, url):
+    """A second click, while the browser asks for leave, started a camera that nothing stopped."""
+    page.add_init_script(
+        """{
+            const devices = navigator.mediaDevices;
+            const real = devices.getUserMedia.bind(devices);
+            const granted = new Promise((done) => { window.grant = done; });
+            window.tracks = [];
+            window.asked = 0;
+            devices.getUserMedia = async (wish) => {
+                window.asked += 1;
+                await granted;
+                const stream = await real(wish);
+                window.tracks.push(...stream.getTracks());
+                return stream;
+            };
+        }"""
+    )
+    page.goto(url)
+    page.wait_for_selector("#promise:has-text('leaves this machine')")
+    page.click("#empty [data-do=camera]")
+    page.click("#empty [data-do=camera]")
+    with page.expect_response("**/v1/analyze*"):
+        page.evaluate("grant()")
+    page.wait_for_selector("#video:visible")
+    page.click("#camera")
+    page.wait_for_selector("#empty:visible")
+    assert page.evaluate("tracks.map((track) => track.readyState)") == ["ended"]
+    assert page.evaluate("asked") == 1
+
+
+def test_a_picture_given_while_the_browser_asks_is_shown_instead_of_the_camera(page, url):
+    page.add_init_script(
+        """{
+            const devices = navigator.mediaDevices;
+            const real = devices.getUserMedia.bind(devices);
+            const granted = new Promise((done) => { window.grant = done; });
+            devices.getUserMedia = async (wish) => {
+                await granted;
+                return (window.given = await real(wish));
+            };
+        }"""
+    )
+    page.goto(url)
+    page.wait_for_selector("#promise:has-text('leaves this machine')")
+    page.click("#empty [data-do=camera]")
+    page.set_input_files("#file", PHOTO)
+    page.wait_for_selector(READ)
+    page.evaluate("async () => { grant(); await new Promise((done) => setTimeout(done, 500)); }")
+    assert page.evaluate("given.getTracks().map((track) => track.readyState)") == ["ended"]
+    assert page.locator("#video").is_hidden()
+
+
 def test_a_service_with_a_token_asks_for_it(browser, model):
     with running(create_app(model, token="sesame")) as url:
         page = browser.new_page(locale="en")

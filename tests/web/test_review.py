@@ -1,6 +1,8 @@
 """The review page: its interface, and the page itself driven in headless Chromium."""
 
 import csv
+import hashlib
+import io
 import time
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from mien.data.options import Options
 from mien.data.prepare import prepare
 from mien.data.reviewing import Review
 from mien.web.review import create_app
@@ -52,8 +55,9 @@ def test_interface(folder):
     client = TestClient(create_app(Review.open(out)), base_url="http://127.0.0.1")
     data = client.get("/api/entries").json()
     first = data["entries"][0]
-    assert client.get("/api/crop/0.png").headers["content-type"] == "image/png"
-    assert client.get("/api/crop/99999.png").status_code == 404
+    answer = client.get(f"/api/crop/{first['sha256']}.png")
+    assert answer.headers["content-type"] == "image/png"
+    assert client.get("/api/crop/0.png").status_code == 404
     good = {"changes": [{"id": first["id"], "action": "relabel", "emotion": "sad"}]}
     assert client.post("/api/decisions", json=good).json() == {"decided": 1}
     assert decided(out) == {first["id"]: ("relabel", "sad")}
@@ -70,6 +74,62 @@ def test_interface(folder):
     assert client.get("/api/entries").json()["decisions"][first["id"]]["action"] == "relabel"
     taken_back = {"changes": [{"id": first["id"]}]}
     assert client.post("/api/decisions", json=taken_back).json() == {"decided": 0}
+
+
+def test_a_crop_is_named_by_its_pixels(folder):
+    """Named by row, a browser showed crops of an earlier run beside other entries."""
+    source, out = folder
+    prepare(source, out, Options(drop=1.1))  # the placards stay, flagged
+    client = TestClient(create_app(Review.open(out)), base_url="http://127.0.0.1")
+    entries = client.get("/api/entries").json()["entries"]
+    for entry in entries:
+        png = client.get(f"/api/crop/{entry['sha256']}.png").content
+        pixels = Image.open(io.BytesIO(png)).tobytes()
+        assert hashlib.sha256(pixels).hexdigest() == entry["sha256"]
+    kept = {line["id"]: line["path"] for line in csv.DictReader((out / "manifest.csv").open())}
+    flagged = next(entry for entry in entries if entry["id"] in kept)
+    Image.new("L", (48, 48)).save(out / kept[flagged["id"]])
+    answer = client.get(f"/api/crop/{flagged['sha256']}.png")
+    assert answer.status_code == 404 and "prepared again" in answer.text
+
+
+def test_what_could_not_be_saved_is_sent_again(folder, page):
+    """A failed save was shown as decided, and the next good one hid that it was lost."""
+    from playwright.sync_api import expect
+
+    _, out = folder
+    with running(create_app(Review.open(out))) as url:
+        page.goto(url)
+        page.wait_for_selector(".cell.here img")
+        ids = [page.locator(f"#cell-{i}").get_attribute("title") for i in range(3)]
+        page.route("**/api/decisions", lambda route: route.abort())
+        page.keyboard.press("d")
+        page.wait_for_selector("#problem:has-text('Not saved, 1 ')")
+        page.keyboard.press("k")
+        page.wait_for_selector("#problem:has-text('Not saved, 2 ')")
+        assert decided(out) == {}
+        page.unroute("**/api/decisions")
+        page.keyboard.press("3")
+        expected = {ids[0]: ("drop", ""), ids[1]: ("keep", ""), ids[2]: ("relabel", "fear")}
+        wait_for(out, expected)
+        expect(page.locator("#problem")).to_be_hidden()
+
+        page.route("**/api/decisions", lambda route: route.abort())
+        page.keyboard.press("u")
+        page.wait_for_selector("#problem:visible")
+        page.unroute("**/api/decisions")
+        del expected[ids[2]]
+        wait_for(out, expected)  # no key is needed
+        expect(page.locator("#problem")).to_be_hidden()
+
+        page.evaluate("queue([{ id: 'gone', action: 'drop', emotion: '' }])")
+        page.wait_for_selector("#problem:has-text('no picture')")
+        page.keyboard.press("4")
+        wait_for(out, expected | {ids[2]: ("relabel", "happy")})  # the refused one keeps none out
+        assert page.locator("#problem").is_visible()
+        page.evaluate("unsaved.clear()")
+    assert all("Failed to load" in trouble for trouble in page.troubles)
+    page.troubles.clear()
 
 
 def test_open_relabel_drop_undo_filter_and_prepare_again(folder, page):

@@ -11,8 +11,10 @@ import threading
 import time
 import urllib.request
 
+from mien.data.prepare import prepare
 from mien.web.app import create_app
 from mien.web.limits import Limits
+from tests.data.drawn import write_folder
 
 from .conftest import running
 
@@ -91,9 +93,7 @@ def test_the_log_has_ids_and_no_file_names(model, photo, caplog):
 
 
 def test_shutdown_finishes_what_was_accepted(tiny, photo):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free()
     code = f"from mien.web.server import serve; serve({str(tiny)!r}, port={port}, threads=1)"
     service = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
@@ -113,6 +113,64 @@ def test_shutdown_finishes_what_was_accepted(tiny, photo):
         assert not _answers(url + "/healthz")
     finally:
         service.kill()
+
+
+LOOK = """
+import os, signal, urllib.request, webbrowser
+
+def look(url):
+    try:
+        print("found", urllib.request.urlopen(url, timeout=30).status, flush=True)
+    except OSError as error:
+        print("found", error, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+webbrowser.open = look
+"""
+
+
+def test_the_browser_is_opened_when_there_is_something_to_see(tiny):
+    """It was opened, and the address printed, while the model was still being read."""
+    code = f"{LOOK}from mien.cli.web import serve; serve({str(tiny)!r}, port={_free()}, show=True)"
+    assert "found 200\n" in _run(code)
+
+
+def test_the_review_is_opened_when_there_is_something_to_see(tmp_path):
+    write_folder(tmp_path / "set", {"happy": 8})
+    prepare(tmp_path / "set", tmp_path / "out")
+    code = (
+        f"{LOOK}from mien.data.reviewing import Review; from mien.web.review import serve\n"
+        f"serve(Review.open(__import__('pathlib').Path({str(tmp_path / 'out')!r})), port=0)"
+    )
+    assert "found 200\n" in _run(code)
+
+
+def test_nothing_is_said_to_listen_that_does_not(tiny):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code = f"from mien.cli.web import serve; serve({str(tiny)!r}, port={port})"
+        run = _process(code)
+    assert run.returncode != 0
+    assert "address already in use" in run.stderr
+    assert "listens" not in run.stderr
+
+
+def _process(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def _run(code):
+    return _process(code).stdout
+
+
+def _free():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _answers(url) -> bool:

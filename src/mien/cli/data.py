@@ -57,7 +57,9 @@ def prepare(
             "--bundle-labels", help="Find wrong labels by the bundle, if not trained on these."
         ),
     ] = False,
-    decisions: Annotated[Path | None, typer.Option(help="Instead of OUT/decisions.csv.")] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Instead of OUT/decisions.csv, which stays.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget where an earlier run placed the pictures.")
     ] = False,
@@ -67,10 +69,11 @@ def prepare(
     Example: mien data prepare downloads/fer2013 data/fer --map contempt=drop
     """
     from mien.cli.judging import judge_with, label_scores
-    from mien.data.decisions import read_decisions
+    from mien.data.decisions import FILE, read_decisions, read_given
     from mien.data.options import Options
     from mien.data.prepare import prepare as run
 
+    given = None if decisions is None else read_given(decisions)
     options = Options(
         mapping=_mapping(mapping or []), split=split, seed=seed, copies=copies,
         correlation=correlation, fresh=fresh,
@@ -85,10 +88,19 @@ def prepare(
             predictions=label_scores(
                 predictions, bundle if bundle_labels else None, source, options.mapping
             ),
-            decisions=None if decisions is None else read_decisions(decisions),
+            decisions=given,
             progress=stages,
         )
     _print_summary(result, out)
+    if given is not None:
+        from mien.cli.plain import say
+
+        unused = read_decisions(out / FILE).items() - given.items()
+        if unused:
+            say(
+                f"{out / FILE}: {len(unused):,} of its decisions were not applied, since "
+                f"{decisions} took its place; they stay: run without --decisions to apply them"
+            )
 
 
 @app.command()

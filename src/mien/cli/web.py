@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +46,7 @@ def serve(
     Example: MIEN_TOKEN=secret mien serve --host 0.0.0.0 --port 80
     """
     try:
+        from mien.web.listening import open_page
         from mien.web.server import address
         from mien.web.server import serve as run
     except ImportError as error:
@@ -66,9 +66,13 @@ def serve(
         seconds=timeout,
     )
     url = address("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)
-    Console(stderr=True).print(f"mien listens on [bold]{url}[/] (Ctrl-C ends it)", highlight=False)
-    if show:
-        webbrowser.open(url)
+
+    def tell() -> None:
+        console = Console(stderr=True)
+        console.print(f"mien listens on [bold]{url}[/] (Ctrl-C ends it)", highlight=False)
+        if show:
+            open_page(url)
+
     run(
         model,
         host=host,
@@ -79,6 +83,7 @@ def serve(
         limits=limits,
         threads=threads,
         batching=batching,
+        started=tell,
     )
 
 

@@ -54,7 +54,9 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, text.encode() + b"\n")
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed writers left behind."""
-    for part in sorted(folder.rglob(f".*{PART}")):
-        part.unlink()
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove what killed writers left in these folders; those below them are not looked into."""
+    for folder in folders:
+        for part in sorted(folder.glob(f".*{PART}")):
+            if part.is_file():
+                part.unlink()

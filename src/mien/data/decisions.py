@@ -52,6 +52,18 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     return decisions
 
 
+def read_given(path: Path) -> dict[str, Decision]:
+    """Decisions from a file that somebody named, so that a slip in its name is not "none".
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: see ``read_decisions``.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of decisions; correct --decisions")
+    return read_decisions(path)
+
+
 def write_decisions(path: Path, decisions: Mapping[str, Decision]) -> None:
     """Write them sorted by id."""
     rows = ((i, d.action, d.emotion or "") for i, d in sorted(decisions.items()))

@@ -17,7 +17,7 @@ from mien.data.decisions import Decision
 from mien.data.duplicates import Copies
 from mien.data.fates import Fates
 from mien.data.groups import SPLIT_NAMES
-from mien.data.layout import write_pictures
+from mien.data.layout import FACTS, write_pictures
 from mien.data.listing import NO_LABEL, Listing
 from mien.data.options import Options
 from mien.data.packed import EXCLUDED, FACES, write_packed
@@ -25,7 +25,6 @@ from mien.data.reading import Crops, Progress, quiet
 from mien.emotions import EMOTIONS
 
 MISLABELLED = "mislabelled"
-FACTS = "prepare.json"
 
 
 @dataclass(frozen=True)

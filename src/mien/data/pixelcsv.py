@@ -27,11 +27,6 @@ def header(path: Path) -> list[str]:
     return [name.strip().strip('"').strip().lower() for name in first.split(",")]
 
 
-def is_pixel_csv(path: Path) -> bool:
-    """Whether the header names ``emotion`` and ``pixels``."""
-    return {"emotion", "pixels"} <= set(header(path))
-
-
 def list_csv(path: Path, mapping: Mapping[str, str]) -> Listing:
     """Find every row of a pixel CSV without keeping its pixels in memory.
 

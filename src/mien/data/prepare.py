@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data import fates as fate
-from mien.data.atomic import sweep
 from mien.data.cache import Arrays, Cache, key_of
 from mien.data.decisions import FILE, Decision, read_decisions
 from mien.data.duplicates import Copies, find_copies
 from mien.data.faces import Judge, Verdict
 from mien.data.fates import Fates, split_index
 from mien.data.groups import NOWHERE, SPLIT_NAMES
-from mien.data.layout import check_output
+from mien.data.layout import CACHE, check_output, claim
 from mien.data.listing import USAGES, Listing
 from mien.data.manifest import Placed, read_placed
 from mien.data.mislabelled import label_issues, match
@@ -28,8 +27,6 @@ from mien.data.sources import list_source
 from mien.data.split import parse_ratio, place_groups
 from mien.data.suspects import find_suspects
 from mien.measure.predictions import Predictions
-
-CACHE = ".cache"
 
 
 def prepare(
@@ -70,7 +67,7 @@ def prepare(
     if decisions is None:
         decisions = read_decisions(out / FILE)
     placed = {} if options.fresh or hint is not None else read_placed(out)
-    sweep(out)
+    claim(out)
     cache = Cache(out / CACHE)
 
     crops = read_crops(listing, cache, progress)

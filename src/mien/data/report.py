@@ -9,7 +9,8 @@ from typing import Any
 
 from mien.data.atomic import write_bytes
 from mien.data.gallery import Gallery, Tile, best, distinct
-from mien.data.outputs import FACTS, MISLABELLED
+from mien.data.layout import FACTS
+from mien.data.outputs import MISLABELLED
 from mien.data.wording import REASONS, imbalance, sentences
 from mien.emotions import EMOTIONS
 

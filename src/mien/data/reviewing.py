@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from mien.data.gallery import Gallery, Line
 from mien.data.layout import encode
 from mien.data.packed import EXCLUDED, read_packed
 from mien.data.wording import REASONS
+from mien.images import read
 
 FLAGGED, LEFT_OUT = "to look at", "left out"
 
@@ -29,6 +31,7 @@ class Review:
     out: Path
     entries: list[dict[str, object]]
     decisions: dict[str, Decision]
+    _named: dict[str, str] = field(repr=False)
     _paths: dict[str, str] = field(repr=False)
     _lost: dict[str, int] = field(repr=False)
     _images: NDArray[np.uint8] = field(repr=False)
@@ -42,10 +45,12 @@ class Review:
         """
         gallery = Gallery.read(out)
         packed = read_packed(out / EXCLUDED)
+        entries = _entries(gallery)
         return cls(
             out=out,
-            entries=_entries(gallery),
+            entries=entries,
             decisions=read_decisions(out / FILE),
+            _named={str(entry["sha256"]): str(entry["id"]) for entry in entries},
             _paths={line["id"]: line["path"] for line in gallery.kept},
             _lost={name: row for row, name in enumerate(packed["id"].tolist())},
             _images=packed["images"],
@@ -60,6 +65,18 @@ class Review:
         if name in self._lost:
             return encode(self._images[self._lost[name]])
         return (self.out / self._paths[name]).read_bytes()
+
+    def crop(self, sha256: str) -> bytes:
+        """The crop of an entry with these pixels: whatever is prepared later, it is no other.
+
+        Raises:
+            KeyError: no such entry here.
+            ValueError: another picture took its place since this folder was opened.
+        """
+        png = self.png(self._named[sha256])
+        if hashlib.sha256(read(png)[..., 0].tobytes()).hexdigest() != sha256:
+            raise ValueError(f"{self.out}: was prepared again; start mien data review anew")
+        return png
 
     def decide(self, changes: Iterable[tuple[str, str, str]]) -> None:
         """Apply (id, action, emotion); the action "" takes a decision back.
@@ -81,9 +98,12 @@ class Review:
 
 
 def _entries(gallery: Gallery) -> list[dict[str, object]]:
+    pixels = {line["id"]: line["sha256"] for line in (*gallery.kept, *gallery.lost)}
+
     def entry(line: Line, state: str) -> dict[str, object]:
         return {
             "id": line["id"],
+            "sha256": pixels[line["id"]],
             "reason": line["reason"],
             "title": REASONS[line["reason"]][0],
             "state": state,

@@ -8,7 +8,7 @@ from pathlib import Path
 from mien.data.ballots import merge_votes
 from mien.data.folders import check_mapping, list_folder
 from mien.data.listing import Listing
-from mien.data.pixelcsv import is_pixel_csv, list_csv
+from mien.data.pixelcsv import list_csv
 
 PIXEL_FILES = ("fer2013.csv", "icml_face_data.csv")
 VOTE_FILES = ("votes.csv", "fer2013new.csv")
@@ -50,6 +50,3 @@ def _votes_beside(listing: Listing) -> Path | None:
     names = VOTE_FILES if in_csv else VOTE_FILES[:1]
     there = [folder / name for name in names if (folder / name).is_file()]
     return there[0] if there else None
-
-
-__all__ = ["is_pixel_csv", "list_source"]

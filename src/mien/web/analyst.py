@@ -1,7 +1,7 @@
 """Uploads to results: decode and detect in a bounded pool, classify in shared runs."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +20,7 @@ from mien.web.uploads import Upload
 
 Crops = NDArray[np.uint8]
 CROP_BYTES = SIDE * SIDE
+RAW = "application/octet-stream"
 
 
 class Analyst:
@@ -70,14 +71,23 @@ class Analyst:
     async def classify(
         self, uploads: Sequence[Upload], *, cam: bool, head: str
     ) -> list[dict[str, Any]]:
-        """One ``schemas.Crop`` a crop, in order."""
+        """One ``schemas.Crop`` a crop, in order.
+
+        Raises:
+            Problem: 413 or 422, see ``check_crops``; 503 as above.
+        """
+        check_crops(uploads, self.limits)
         parts = await self._all(self._crops(upload, cam, head) for upload in uploads)
         return [entry for part in parts for entry in part]
 
-    async def _all(self, work: Any) -> list[Any]:
+    async def _all(self, work: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+        # A group, so that nothing works on for a request whose place is given to another.
         try:
-            async with asyncio.timeout(self.limits.seconds):
-                return await asyncio.gather(*work)
+            async with asyncio.timeout(self.limits.seconds), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part) for part in work]
+            return [task.result() for task in tasks]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         except TimeoutError:
             raise Problem(
                 503,
@@ -106,8 +116,8 @@ class Analyst:
         }
 
     async def _crops(self, upload: Upload, cam: bool, head: str) -> list[dict[str, Any]]:
-        if upload.media == "application/octet-stream":
-            crops = raw_crops(upload.data, self.limits)
+        if upload.media == RAW:
+            crops = np.frombuffer(upload.data, np.uint8).reshape(-1, SIDE, SIDE)
             names = [f"{upload.name}[{i}]" for i in range(len(crops))]
         else:
             try:
@@ -138,21 +148,23 @@ class Analyst:
         return to_crop(read(data, max_pixels=self.limits.pixels))[None]
 
 
-def raw_crops(data: bytes, limits: Limits) -> Crops:
-    """Grey bytes in rows, crop after crop, as (N, 48, 48).
+def check_crops(uploads: Sequence[Upload], limits: Limits) -> None:
+    """Count the crops of a whole request: grey bytes hold many, any other picture is one.
 
     Raises:
         Problem: 422 not a whole number of crops, 413 too many.
     """
-    count, rest = divmod(len(data), CROP_BYTES)
-    if rest or not count:
-        raise Problem(
-            422,
-            f"{len(data)} bytes are not a whole number of 48x48 crops ({CROP_BYTES} bytes each)",
-        )
-    if count > limits.crops:
+    total = 0
+    for upload in uploads:
+        size = len(upload.data) if upload.media == RAW else CROP_BYTES
+        count, rest = divmod(size, CROP_BYTES)
+        if rest or not count:
+            raise Problem(
+                422, f"{size} bytes are not a whole number of 48x48 crops ({CROP_BYTES} bytes each)"
+            )
+        total += count
+    if total > limits.crops:
         raise Problem(413, f"more than {limits.crops} crops in one request; send fewer at a time")
-    return np.frombuffer(data, np.uint8).reshape(count, SIDE, SIDE)
 
 
 def _failed(upload: Upload, error: ImageError) -> dict[str, Any]:

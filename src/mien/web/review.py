@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
-import webbrowser
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from mien.data.reviewing import Review
 from mien.emotions import EMOTIONS
+from mien.web.listening import Server, open_page
 
 PAGE = Path(__file__).parent / "static" / "review"
 LOCAL = ("127.0.0.1", "localhost")
@@ -52,12 +51,15 @@ def create_app(review: Review) -> FastAPI:
             },
         }
 
-    @app.get("/api/crop/{row}.png")
-    def crop(row: int) -> Response:
+    # Named by its pixels: a browser may keep it, and never shows it beside another entry.
+    @app.get("/api/crop/{sha256}.png")
+    def crop(sha256: str) -> Response:
         try:
-            png = review.png(str(review.entries[row]["id"]))
-        except (IndexError, OSError):
+            png = review.crop(sha256)
+        except (KeyError, OSError):
             raise HTTPException(404, "no such picture; prepare the folder again") from None
+        except ValueError as error:
+            raise HTTPException(404, str(error)) from None
         return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
     @app.post("/api/decisions")
@@ -90,8 +92,12 @@ def serve(review: Review, *, port: int = 8765, browser: bool = True) -> None:
         except OSError:
             raise OSError(f"port {port} is taken; give another with --port, or 0") from None
         url = f"http://{LOCAL[0]}:{listener.getsockname()[1]}/"
-        print(f"{len(review.entries):,} pictures to look at: {url}  (stop with Ctrl-C)", flush=True)
-        if browser:
-            threading.Timer(0.5, webbrowser.open, [url]).start()
+
+        def tell() -> None:
+            count = f"{len(review.entries):,} pictures to look at"
+            print(f"{count}: {url}  (stop with Ctrl-C)", flush=True)
+            if browser:
+                open_page(url)
+
         config = uvicorn.Config(create_app(review), log_level="warning")
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, tell).run(sockets=[listener])

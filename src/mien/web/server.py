@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -11,6 +12,10 @@ from mien.infer.model import load
 from mien.web.app import create_app
 from mien.web.auth import check_exposure
 from mien.web.limits import Limits
+from mien.web.listening import Server
+
+FAILED = 3
+"""What uvicorn leaves with when an app does not start."""
 
 
 def address(host: str, port: int) -> str:
@@ -29,6 +34,7 @@ def serve(
     limits: Limits | None = None,
     threads: int = 0,
     batching: bool = True,
+    started: Callable[[], object] = bool,
 ) -> None:
     """Serve until SIGINT or SIGTERM; accepted requests are answered before it returns.
 
@@ -42,6 +48,7 @@ def serve(
         limits: see ``Limits``.
         threads: pictures worked on at a time; 0 for one a core.
         batching: see ``create_app``.
+        started: called when requests are taken: the model is warm and the port is bound.
 
     Raises:
         ValueError: see ``check_exposure``.
@@ -58,7 +65,7 @@ def serve(
         batching=batching,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -69,3 +76,7 @@ def serve(
         timeout_graceful_shutdown=int(2 * limits.seconds) + 1,
         limit_concurrency=16 * limits.requests,  # idle connections; requests are gated before
     )
+    server = Server(config, started)
+    server.run()
+    if not server.started:
+        sys.exit(FAILED)

@@ -3,6 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 const CELL = 104, TEXT = 46, SPARE = 3;
+const RETRY = 2000; // milliseconds
 
 const state = {
   entries: [], emotions: [], decisions: {}, shown: [], reason: "", stage: "open", emotion: "",
@@ -111,7 +112,7 @@ function makeCell(at) {
     + `top:${Math.floor(at / state.columns) * state.tall + 8}px`;
   const image = new Image(48, 48);
   image.style.height = "auto";
-  image.src = `api/crop/${state.shown[at]}.png`;
+  image.src = `api/crop/${entry.sha256}.png`;
   image.alt = entry.emotion;
   const label = document.createElement("span");
   label.textContent = entry.suggestion ? `${entry.emotion} → ${entry.suggestion}?` : entry.emotion || "—";
@@ -146,7 +147,7 @@ function detail() {
     + `${decided.toLocaleString("en")} decided`;
   if (!entry) return;
   const decision = state.decisions[entry.id];
-  $("large").src = `api/crop/${state.shown[state.here]}.png`;
+  $("large").src = `api/crop/${entry.sha256}.png`;
   $("large").alt = entry.emotion;
   $("d-label").textContent = entry.emotion || "none";
   $("d-why").textContent = entry.title + (entry.detail ? `: ${entry.detail}` : "");
@@ -177,27 +178,56 @@ function move(to, extend) {
   draw();
 }
 
-async function save(changes) {
-  for (const { id, action, emotion } of changes) {
-    if (action) state.decisions[id] = { action, emotion: emotion || "" };
-    else delete state.decisions[id];
-  }
-  draw();
+// The last word on each picture that the server has not confirmed: every save sends all of it.
+const unsaved = new Map();
+let again = 0;
+
+async function save() {
+  clearTimeout(again);
+  const changes = [...unsaved.values()];
+  let trouble = "";
   try {
-    const answer = await fetch("api/decisions", {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ changes }),
-    });
-    if (!answer.ok) throw new Error((await answer.json()).detail);
-    $("problem").hidden = true;
+    if (changes.length) await send(changes);
   } catch (error) {
-    $("problem").hidden = false;
-    $("problem").textContent = `Not saved: ${error.message}. Is mien data review still running?`;
+    trouble = error.message;
+    again = setTimeout(() => queue([]), RETRY);
   }
+  $("problem").hidden = !trouble;
+  $("problem").textContent = trouble && `Not saved, ${unsaved.size.toLocaleString("en")} of the `
+    + `decisions: ${trouble}. It is tried again; is mien data review still running?`;
+}
+
+async function send(changes) {
+  const answer = await fetch("api/decisions", {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ changes }),
+  });
+  if (answer.ok) {
+    for (const change of changes) if (unsaved.get(change.id) === change) unsaved.delete(change.id);
+    return;
+  }
+  const { detail } = await answer.json().catch(() => ({}));
+  const refused = new Error(typeof detail === "string" ? detail : `the answer was ${answer.status}`);
+  if (answer.status >= 500 || changes.length === 1) throw refused;
+  // One change that is refused must not keep the others out of the file.
+  const half = changes.length >> 1;
+  let trouble = null;
+  for (const part of [changes.slice(0, half), changes.slice(half)]) {
+    await send(part).catch((error) => { trouble = error; });
+  }
+  if (trouble) throw trouble;
 }
 
 // One save after the other, so that the file ends with the last word.
 let last = Promise.resolve();
-const queue = (changes) => { last = last.then(() => save(changes)); };
+function queue(changes) {
+  for (const change of changes) {
+    if (change.action) state.decisions[change.id] = { action: change.action, emotion: change.emotion || "" };
+    else delete state.decisions[change.id];
+    unsaved.set(change.id, change);
+  }
+  draw();
+  last = last.then(save);
+}
 
 function decide(action, emotion) {
   const [from, to] = span();
@@ -265,5 +295,6 @@ $("states").addEventListener("click", (event) => {
   if (event.target.dataset.state) { state.stage = event.target.dataset.state; filter(); $("grid").focus(); }
 });
 $("emotion").addEventListener("change", (event) => { state.emotion = event.target.value; filter(); });
+addEventListener("beforeunload", (event) => { if (unsaved.size) event.preventDefault(); });
 new ResizeObserver(redraw).observe($("grid"));
 start();

@@ -5,26 +5,54 @@ const LONG_SIDE = 640;
 const KEEP = 0.55; // share of a face's earlier scores in what is shown; calms the bars
 
 let stream = null;
+let starting = false; // from the click to the answer to the browser's question
+let stops = 0;
 
 export function running() {
-  return stream !== null;
+  return stream !== null || starting;
+}
+
+export function asking() {
+  return starting;
 }
 
 export async function start(session, video) {
-  stream = await navigator.mediaDevices.getUserMedia({
-    video: { facingMode: "user", width: { ideal: 1280 } },
-  });
+  if (running()) return;
+  const before = stops;
+  starting = true;
+  let given;
+  try {
+    given = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "user", width: { ideal: 1280 } },
+    });
+  } finally {
+    starting = false;
+  }
+  if (stops !== before) return release(given); // meanwhile people chose something else
+  stream = given;
   video.srcObject = stream;
-  await video.play();
+  try {
+    await video.play();
+  } catch (error) {
+    if (stream !== given) return; // stopped before its first frame
+    stop(session, video);
+    throw error;
+  }
+  if (stream !== given) return;
   session.change({ live: { width: video.videoWidth, height: video.videoHeight, faces: [] }, face: 0 });
   loop(session, video);
 }
 
 export function stop(session, video) {
-  for (const track of stream?.getTracks() ?? []) track.stop();
+  stops += 1;
+  release(stream);
   stream = null;
   video.srcObject = null;
   session.change({ live: null, face: 0 });
+}
+
+function release(given) {
+  for (const track of given?.getTracks() ?? []) track.stop();
 }
 
 async function loop(session, video) {

@@ -53,6 +53,7 @@ function add(files) {
 }
 
 async function camera() {
+  if (live.asking()) return; // a second click on a page that waits for leave
   if (live.running()) return live.stop(session, $("video"));
   try {
     await live.start(session, $("video"));
