@@ -76,3 +76,40 @@ def test_add_refuses_what_is_no_bundle(home):
     (home / "x.zip").write_bytes(b"not a zip")
     with pytest.raises(bundles.BundleError, match="not a zip"):
         bundles.add(str(home / "x.zip"))
+
+
+@pytest.mark.parametrize("name", ["../precious", "/tmp/precious", "..", "a/b", "", ".hidden"])
+def test_add_keeps_to_its_own_folder(home, name):
+    precious = home / "data" / "mien" / "precious"
+    precious.mkdir(parents=True)
+    (precious / "thesis.txt").write_text("years of work")
+    folder = make_bundle(home / "made")
+    card = json.loads((folder / bundles.CARD).read_text())
+    (folder / bundles.CARD).write_text(json.dumps(card | {"name": name}))
+    with pytest.raises(bundles.BundleError, match="cannot name a model"):
+        bundles.add(str(folder))
+    assert (precious / "thesis.txt").read_text() == "years of work"
+
+
+def test_add_refuses_a_name_that_would_be_hidden(home):
+    folder = make_bundle(home / "made")
+    with pytest.raises(bundles.BundleError, match="would be hidden by"):
+        bundles.add(str(folder), name="default")
+    make_bundle(home / "shelf" / "mine")
+    with pytest.raises(bundles.BundleError, match="would be hidden by"):
+        bundles.add(str(folder), name="mine")
+
+
+def test_a_hash_is_not_ignored_for_a_folder(home):
+    with pytest.raises(bundles.BundleError, match="this is a folder"):
+        bundles.add(str(make_bundle(home / "made")), name="mine", expected="0" * 64)
+
+
+def test_one_bad_card_hides_no_other_model(home):
+    make_bundle(home / "shelf" / "good")
+    (make_bundle(home / "shelf" / "bad") / bundles.CARD).write_text("{")
+    assert {"default", "good"} <= {b.path.name for b in bundles.list_bundles()}
+    assert "bad" not in {b.path.name for b in bundles.list_bundles()}
+    assert ["bad/card.json" in str(problem) for problem in bundles.damaged()] == [True]
+    with pytest.raises(bundles.BundleError, match=r"no model 'nope'.*good"):
+        bundles.find("nope")

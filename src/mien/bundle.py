@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -111,12 +112,27 @@ def search_path() -> list[Path]:
 
 
 def list_bundles() -> list[Bundle]:
-    """Every bundle that a name resolves to, in order of search; graphs are not verified."""
-    found: dict[str, Bundle] = {}
+    """Every bundle that a name resolves to, in order of search; graphs are not verified.
+
+    Those whose cards cannot be read are left out; ``damaged`` lists them.
+    """
+    return [found for found in _scan() if isinstance(found, Bundle)]
+
+
+def damaged() -> list[BundleError]:
+    """What is wrong with each bundle whose card cannot be read."""
+    return [found for found in _scan() if isinstance(found, BundleError)]
+
+
+def _scan() -> list[Bundle | BundleError]:
+    found: dict[str, Bundle | BundleError] = {}
     for folder in search_path():
         for card in sorted(folder.glob(f"*/{CARD}")):
             if (card.parent / GRAPH).is_file() and card.parent.name not in found:
-                found[card.parent.name] = Bundle(card.parent, Card.read(card))
+                try:
+                    found[card.parent.name] = Bundle(card.parent, Card.read(card))
+                except BundleError as error:
+                    found[card.parent.name] = error
     return list(found.values())
 
 
@@ -166,7 +182,8 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
         expected: sha256 of the zip, where the giver states one.
 
     Raises:
-        BundleError: the hash of zip or graph is wrong, or there is no bundle in it.
+        BundleError: the hash of zip or graph is wrong, there is no bundle in it, its name cannot
+            name a folder, or another model would be found under that name.
         OSError: it cannot be fetched or written.
     """
     with tempfile.TemporaryDirectory() as scratch:
@@ -187,8 +204,10 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
             if not cards:
                 raise BundleError(f"{source}: holds no {CARD}")
             folder = cards[0].parent
+        elif expected:
+            raise BundleError(f"{source}: a sha256 is that of a .zip, and this is a folder")
         bundle = load(folder)
-        target = user_folder() / (name or bundle.card.name)
+        target = user_folder() / _free(name or bundle.card.name)
         part = target.with_name(target.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -197,3 +216,15 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
         shutil.rmtree(target, ignore_errors=True)
         part.replace(target)
     return Bundle(target, bundle.card)
+
+
+def _free(name: str) -> str:
+    """A name that is a plain folder's, and that no bundle ahead in the search already has."""
+    # A card comes from anyone: its name must not lead out of the user's folder.
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise BundleError(f"{name!r} cannot name a model; use letters, digits, '.', '_' and '-'")
+    ahead = search_path()[: search_path().index(user_folder())]
+    taken = next((folder / name for folder in ahead if (folder / name / CARD).is_file()), None)
+    if taken is not None:
+        raise BundleError(f"{name!r} would be hidden by {taken}; give another --name")
+    return name

@@ -118,6 +118,41 @@ def test_an_ensemble_is_chosen(tmp_path):
     assert sum(chosen["members"].values()) == pytest.approx(1, abs=5e-3)
 
 
+def test_a_run_gives_the_scores_of_the_split_that_was_asked_for(tmp_path):
+    """Members are runs, chosen by what they scored outside the test split."""
+    base, rng = make_table(150), np.random.default_rng(3)
+    runs = [tmp_path / "one", tmp_path / "two"]
+    for folder in runs:
+        (folder / "valid").mkdir(parents=True)
+        (folder / "recipe.toml").write_text("")
+        make_table(20, seed=9).save(folder / "predictions.npz")
+        label = base.label * np.exp(rng.normal(size=base.label.shape) * 0.6)
+        label /= label.sum(axis=1, keepdims=True)
+        replace(base, label=label).save(folder / "valid" / "predictions.npz")
+    out = tmp_path / "ensemble.json"
+    for given in (runs, [folder / "valid" for folder in runs]):
+        shown = run("ensemble", *given, "--method", "equal weights", "--out", out, "--draws", 20)
+        assert "150" in shown
+        assert set(json.loads(out.read_text())["members"]) == {str(folder) for folder in runs}
+    with pytest.raises(FileNotFoundError, match="--split train"):
+        run("ensemble", *runs, "--split", "train", "--out", out)
+
+
+def test_votes_of_a_prepared_folder_are_measured(tmp_path):
+    """`mien data prepare` keeps them in its packed file alone."""
+    from mien.cli.truth import truth
+    from mien.data.prepare import prepare
+    from tests.data.drawn import write_folder, write_votes
+
+    write_folder(tmp_path / "source", {"happy": 12, "sad": 12})
+    names = [f"train/{e}/face_{i:04d}.png" for e in ("happy", "sad") for i in range(12)]
+    write_votes(tmp_path / "source", {name: {"happy": 6, "sad": 4} for name in names})
+    prepare(tmp_path / "source", tmp_path / "out")
+    table = truth(tmp_path / "out", "train")
+    assert table.counts is not None
+    assert table.counts.sum(axis=1).tolist() == [10] * len(table)
+
+
 def test_stale_metrics_are_not_reported(tmp_path):
     make_table(60).save(tmp_path / "predictions.npz")
     (tmp_path / "metrics.json").write_text('{"predictions_sha256": "of another table"}')

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mien.emotions import BALLOT
+from mien.emotions import BALLOT, EMOTIONS
 from mien.measure.readers import common_rows, from_csv, join, read
 
 from .made import make_table
@@ -107,3 +107,19 @@ def test_read_finds_the_table_of_a_folder(tmp_path, table):
         read(tmp_path / "nothing.npz")
     with pytest.raises(ValueError, match=r"not \.npz or \.csv"):
         read(write(tmp_path / "x.txt", "a"))
+
+
+def test_numbers_are_no_names(tmp_path):
+    """FER-2013's CSVs count the emotions in another order."""
+    rows = "file,emotion," + ",".join(EMOTIONS) + "\na.jpg,4," + ",".join(["0.1"] * 7) + "\n"
+    with pytest.raises(ValueError, match=r"column emotion holds numbers.*a column y"):
+        from_csv(write(tmp_path / "n.csv", rows))
+    table = from_csv(write(tmp_path / "y.csv", rows.replace("emotion", "y")))
+    assert table.y.tolist() == [EMOTIONS.index("neutral")]
+
+
+def test_what_predict_writes_is_read(tmp_path):
+    columns = ["source", "face", *(f"label_{e}" for e in EMOTIONS)]
+    lines = [",".join(columns), "a.png,0," + ",".join(["0.1"] * 7), "none.png,," + "," * 6]
+    table = from_csv(write(tmp_path / "predicted.csv", "\n".join(lines) + "\n"))
+    assert table.id.tolist() == ["a.png"]

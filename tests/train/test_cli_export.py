@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import typer
@@ -13,9 +15,13 @@ from typer.testing import CliRunner
 
 from mien.bundle import load
 from mien.cli.export import bundle_of, export, weights_of
+from mien.cli.judging import not_trained_on
 from mien.cli.measure import evaluate
+from mien.data import dataset
 from mien.train import run, weights
+from mien.train.fit import fit
 from mien.train.starts import begin
+from mien.train.watch import Silent
 
 
 @pytest.fixture
@@ -79,3 +85,26 @@ def test_weights_that_fit_no_runs_are_refused(finished, tmp_path):
             weights_of(names, given)
     with pytest.raises(FileNotFoundError, match=r"runs in .*: one, two"):
         weights_of(["three"], None)
+
+
+def test_a_bundle_can_carry_its_weights_for_the_next_training(finished, data, tmp_path):
+    out = tmp_path / "models" / "one"
+    invoke(export, "one", "--out", out, "--data", data, "--carry")
+    recipe = tiny_recipe(network__start=str(out))
+    network, _ = begin(recipe.network, torch.zeros(4, 48, 48, dtype=torch.uint8))
+    trained = weights.read(finished[0] / weights.FILE).state["label.weight"]
+    assert torch.allclose(network.label.weight, trained, atol=1e-3)
+    with pytest.raises(ValueError, match="--carry"):
+        invoke(export, "one", "two", "--out", out, "--data", data, "--carry")
+
+
+def test_the_card_says_what_was_trained_on(runs: Path, data: Path, tmp_path: Path):
+    """And a model does not judge the labels that it learnt, whatever they are called."""
+    recipe = tiny_recipe(name="taught", batch_size=4, epochs=1, data__path=str(data))
+    learnt = dataset.load(data).of("train")
+    votes = np.where(np.arange(len(learnt))[:, None] == 0, -1, np.arange(10) * 0 + 1)
+    fit(recipe, replace(learnt, votes=votes), runs / "taught", watch=Silent())
+    invoke(export, "taught", "--out", tmp_path / "taught", "--data", data)
+    card = load(tmp_path / "taught").card
+    assert card.data["trained_on"] == "data (11 pictures, 11 with votes)"
+    assert set(not_trained_on(card, dataset.load(data)).split.tolist()) == {"test"}

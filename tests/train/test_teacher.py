@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def test_a_stopped_teacher_goes_on(tmp_path: Path):
     )
     assert told == [0, 4, 4, 8, 10]
     assert np.array_equal(again, whole)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()].count(".npy") == 1
+    assert not list((tmp_path / "cache").glob("*.part"))
 
 
 def test_a_teacher_with_mirror_views_is_asked_half_as_often(tmp_path: Path):
@@ -98,3 +100,17 @@ def test_no_such_teacher(tmp_path: Path, runs: Path):
         fit.fit(
             tiny_recipe(targets__teacher="nobody"), make_faces(64), tmp_path / "r", watch=Silent()
         )
+
+
+def test_two_that_ask_at_once_get_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As `mien tune --jobs 2` does; the second waits for what the first is told."""
+    bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
+    opened = []
+    original = teacher.open_session
+    monkeypatch.setattr(teacher, "open_session", lambda g: opened.append(g) or original(g))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(lambda _: teacher.ask(str(bundle), crops, cache=tmp_path / "c"), range(4))
+        )
+    assert len(opened) == 1
+    assert all(np.array_equal(answer, answers[0]) for answer in answers)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 EXTRAS = {
-    "train": ("accelerate", "onnx", "onnxscript", "optuna", "pydantic", "safetensors", "sklearn",
-              "timm", "torch", "torchvision"),
+    "train": ("accelerate", "filelock", "numba", "onnx", "onnxscript", "optuna", "pydantic",
+              "safetensors", "sklearn", "timm", "torch", "torchvision"),
     "measure": ("jinja2", "matplotlib", "scipy"),
     "data": ("cleanlab",),
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),

@@ -35,6 +35,8 @@ def models(context: typer.Context) -> None:
                 str(found.path),
             ]
         )
+    for problem in bundles.damaged():
+        say(f"left out: {problem}", Console(stderr=True))
     Console().print(grid(["name", "label accuracy", "MB", "views", "where"], rows, words=(0, 4)))
 
 

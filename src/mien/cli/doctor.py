@@ -25,7 +25,7 @@ def doctor() -> None:
     import numpy as np
 
     import mien
-    from mien.bundle import list_bundles
+    from mien.bundle import damaged, list_bundles
     from mien.infer.session import providers
 
     console = Console()
@@ -40,6 +40,8 @@ def doctor() -> None:
     for bundle in list_bundles():
         place = Text(str(bundle.path), overflow="fold")
         table.add_row(Text(f"model {bundle.path.name}"), place)
+    for problem in damaged():
+        table.add_row("damaged model", Text(str(problem), style="red", overflow="fold"))
     console.print(table)
     try:
         model = mien.load()

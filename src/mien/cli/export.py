@@ -37,6 +37,10 @@ def export(
         Path | None, typer.Option(help="Uncalibrated predictions.npz to fit temperatures to.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
+    carry: Annotated[
+        bool,
+        typer.Option(help="Add the run's weights (fp16): later trainings start from them by name."),
+    ] = False,
 ) -> None:
     """Export finished runs as one bundle: one ONNX graph and its card.
 
@@ -47,14 +51,19 @@ def export(
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
-    from mien.train.ship import ship
+    from mien.train import ship as shipping
 
+    members = weights_of(runs, weight)
+    if carry and len(members) > 1:
+        raise ValueError("--carry: an ensemble has no weights to start from; export one run")
     train = load(data).of("train")
-    bundle = ship(
-        weights_of(runs, weight), out, name=name or out.name, flip=flip,
+    bundle = shipping.ship(
+        members, out, name=name or out.name, flip=flip,
         weights=weights.value, crops=train.images[:: max(1, len(train) // 2000)],
         calibrate=None if calibrate is None else Predictions.load(calibrate), frame=FRAME,
     )  # fmt: skip
+    if carry:
+        shipping.carry(next(iter(members)), bundle.path)
     size = bundle.graph.stat().st_size / 1e6
     say(f"{bundle.path}: {size:.1f} MB; try: mien predict --model {bundle.path} PHOTO")
 

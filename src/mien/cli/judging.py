@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.sketch import share_seen
+
 if TYPE_CHECKING:
     from mien.bundle import Card
     from mien.data.dataset import Dataset
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 CANVAS, SIDE, GREY = 192, 96, 127
 LEAST = 0.05
+MOST_SEEN = 0.25
+"""Share of a split that a model may have been trained on and still judge its labels."""
 
 
 def face_scores(detector: Detector, crops: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -104,9 +108,19 @@ def label_scores(
 
 
 def not_trained_on(card: Card, data: Dataset) -> Dataset:
-    """The pictures of splits that the card's fingerprints do not name."""
+    """The pictures of splits that the model was not trained on, as far as its card can tell.
+
+    Its sketch knows crops by their pixels, so other names, labels or folders do not hide them; a
+    test split that shares a few copies with Training still counts as new.
+    """
     known = set(np.atleast_1d(card.data.get("fingerprint", [])).tolist())
+    record = card.data.get("sketch", "")
     if data.fingerprint() in known:
         return data.take(np.zeros(len(data), np.bool_))
-    used = [s for s in np.unique(data.split).tolist() if data.of(s).fingerprint() in known]
+    used = [
+        split
+        for split in np.unique(data.split).tolist()
+        if data.of(split).fingerprint() in known
+        or share_seen(record, data.of(split).images) > MOST_SEEN
+    ]
     return data.take(~np.isin(data.split, used))

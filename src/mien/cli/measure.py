@@ -135,9 +135,9 @@ def ensemble(
 ) -> None:
     """Choose members and weights, and compare the ways to do so on folds they did not see.
 
-    Give predictions on pictures that trained no member and that nothing else is judged on.
-    Writes the chosen members with their weights; `mien export ensemble.json` joins them into one
-    graph where the members are runs.
+    Give predictions on pictures that trained no member and that nothing else is judged on: of a
+    run, those that `mien evaluate --split` wrote for the split. Writes the chosen members with
+    their weights; `mien export ensemble.json` joins them into one graph where they are runs.
 
     Example: mien ensemble runs/face runs/vgg19 runs/resnet50 --out ensemble.json
     """
@@ -146,13 +146,14 @@ def ensemble(
     from mien.measure.readers import join, read
     from mien.measure.tables import contest
 
-    tables = [read(path) for path in members]
+    tables = [read(_scores_of(path, split)) for path in members]
     if data is not None:
         from mien.cli.truth import truth
 
         known = truth(data, split)
         tables = [join(each, known) for each in tables]
-    tables = [replace(each, system=str(path)) for each, path in zip(tables, members, strict=True)]
+    names = [str(_run_of(path) or path) for path in members]
+    tables = [replace(each, system=name) for each, name in zip(tables, names, strict=True)]
     stacked = stack(tables)
     weights = choose(stacked, method)
     compared = honest(stacked, draws=draws)
@@ -224,6 +225,25 @@ def _stored_metrics(run: Path) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(metrics.read_text(encoding="utf-8"))
     return found if found.get("predictions_sha256") == sha256(table) else None
+
+
+def _run_of(path: Path) -> Path | None:
+    """The run that predictions belong to: their folder, or the one above where a split has one."""
+    folder = path if path.is_dir() else path.parent
+    return next((f for f in (folder, folder.parent) if (f / "recipe.toml").is_file()), None)
+
+
+def _scores_of(path: Path, split: str) -> Path:
+    """A run's predictions of a split; any other path as it is."""
+    if _run_of(path) != path:
+        return path
+    folder = path if split == "test" else path / split
+    if not (folder / "predictions.npz").is_file():
+        raise FileNotFoundError(
+            f"{folder}: no predictions.npz; `mien evaluate {path} DATA --split {split}` writes it, "
+            "or choose another --split"
+        )
+    return folder
 
 
 def _folder_of(source: str, split: str) -> Path:

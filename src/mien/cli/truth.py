@@ -25,9 +25,9 @@ def truth(data: Path, split: str) -> Predictions:
     """
     if data.suffix in {".npz", ".csv"} or (data / "predictions.npz").exists():
         return read(data)
-    from mien.data.dataset import load_folder
+    from mien.data.dataset import load
 
-    dataset = load_folder(data)
+    dataset = load(data)
     flat = np.full((len(dataset.of(split)), len(EMOTIONS)), 1 / len(EMOTIONS))
     return table(dataset, split, flat, None, system="truth")
 
@@ -35,9 +35,9 @@ def truth(data: Path, split: str) -> Predictions:
 def classify(source: str, data: Path, split: str) -> tuple[Predictions, dict[str, Any]]:
     """A bundle's scores of one split, and what its card says that a report repeats."""
     import mien
-    from mien.data.dataset import load_folder
+    from mien.data.dataset import load
 
-    dataset = load_folder(data)
+    dataset = load(data)
     images = dataset.of(split).images
     model = mien.load(source)
     scores = model.classify(images)
@@ -54,7 +54,7 @@ def table(
     *,
     system: str,
 ) -> Predictions:
-    """A table of one split; leaked is what has a pixel-identical picture in train."""
+    """A table of one split; leaked is what has a copy in train (near copies too, if prepared)."""
     part = dataset.of(split)
     training = dataset.group[dataset.split == "train"]
     return Predictions(
@@ -76,9 +76,9 @@ def pictures_of(predictions: Predictions, data: Path) -> NDArray[np.uint8]:
     Raises:
         ValueError: some are not in the folder.
     """
-    from mien.data.dataset import load_folder
+    from mien.data.dataset import load
 
-    dataset = load_folder(data)
+    dataset = load(data)
     rows, theirs = common_rows(predictions.id, dataset.id)
     if len(rows) < len(predictions):
         raise ValueError(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.emotions import BALLOT, EMOTIONS, VOTE_COLUMNS, parse
 from mien.measure.predictions import Predictions
 
-ID_COLUMNS = ("id", "file", "filename", "file_name", "path", "image", "image_id", "name")
+ID_COLUMNS = ("id", "source", "file", "filename", "file_name", "path", "image", "image_id", "name")
 TRUTH_COLUMNS = ("y", "emotion", "truth", "true", "target", "label")
 CHOICE_COLUMNS = ("prediction", "predicted", "pred", "top", "dominant_emotion")
 _PREFIX = re.compile(r"^(label|scores?|prob(ability)?|proba|p|emotion)[\s._:-]+", re.IGNORECASE)
@@ -43,7 +43,8 @@ def from_csv(path: Path | str) -> Predictions:
 
     The columns may carry a prefix (``prob_happy``). Rows are scaled to sum to 1, so percentages
     serve; a column of names (``prediction``) stands in for scores. Optional: ``ballot_<option>``
-    (ten scores), ``y`` (the label's name or index), ``votes_<option>`` (ten counts).
+    (ten scores), ``y`` (the label's name, or its number in the order of ``EMOTIONS``),
+    ``votes_<option>`` (ten counts).
 
     Raises:
         ValueError: no id, a missing emotion, or a cell that is not a score; the message names it.
@@ -56,6 +57,8 @@ def from_csv(path: Path | str) -> Predictions:
     key = next((columns[name] for name in ID_COLUMNS if name in columns), None)
     if key is None:
         raise ValueError(f"{path}: no column for the picture; name it one of {_list(ID_COLUMNS)}")
+    if "face" in columns:  # `mien predict` writes a row without one for a picture without faces
+        rows = [row for row in rows if (row[columns["face"]] or "").strip()]
     if not rows:
         raise ValueError(f"{path}: no rows; give one a picture")
 
@@ -64,7 +67,7 @@ def from_csv(path: Path | str) -> Predictions:
     truth = next((columns[name] for name in TRUTH_COLUMNS if name in columns), None)
     return Predictions(
         id=np.array([row[key].strip() for row in rows]),
-        y=_truth(rows, truth),
+        y=_truth(path, rows, truth),
         label=_label_scores(path, rows, columns),
         ballot=_scores(path, rows, ballot_columns) if all(ballot_columns) else None,
         counts=_counts(path, rows, vote_columns) if all(vote_columns) else None,
@@ -172,14 +175,19 @@ def _numbers(
     return values
 
 
-def _truth(rows: list[dict[str, str]], column: str | None) -> NDArray[np.int64]:
+def _truth(path: Path, rows: list[dict[str, str]], column: str | None) -> NDArray[np.int64]:
     if column is None:
         return np.full(len(rows), -1, np.int64)
-    return np.array([_index(row[column] or "") for row in rows], np.int64)
+    cells = [(row[column] or "").strip() for row in rows]
+    if column.strip().lower() != "y" and any(cell.isdigit() for cell in cells):
+        raise ValueError(
+            f"{path}: column {column} holds numbers, and FER-2013's order is not mien's; give "
+            f"names, or a column y with 0 to {len(EMOTIONS) - 1} in the order {_list(EMOTIONS)}"
+        )
+    return np.array([_index(cell) for cell in cells], np.int64)
 
 
 def _index(cell: str) -> int:
-    cell = cell.strip()
     emotion = parse(cell)
     if emotion is not None:
         return emotion.position

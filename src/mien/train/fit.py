@@ -14,6 +14,7 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from mien.data.dataset import Dataset
+from mien.data.sketch import sketch
 from mien.train import (
     balance,
     keep,
@@ -78,7 +79,10 @@ def fit(
     if not per_epoch:
         raise ValueError(f"{len(samples)} pictures do not fill a batch of {recipe.batch_size}")
     if accelerator.is_main_process:
-        facts = {"data": learn.fingerprint(), "images": len(learn), "start": origin}
+        facts = {
+            "data": learn.fingerprint(), "sketch": sketch(learn.images), "images": len(learn),
+            "voted": int(learn.has_votes.sum()), "start": origin,
+        }  # fmt: skip
         run.claim(folder, recipe, facts | {"precision": arithmetic})
     accelerator.wait_for_everyone()
     samples = _taught(recipe, samples, accelerator, watch)

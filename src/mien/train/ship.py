@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.bundle import GRAPH, Bundle, Card
+from mien.data.sketch import merge
 from mien.measure.calibrate import fit_temperature
 from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
@@ -22,6 +23,7 @@ from mien.train.graph import Graph, Member
 from mien.train.network import Network
 from mien.train.recipe import Recipe
 
+COUNTS = {"images": "pictures", "voted": "with votes"}
 Weights = Literal["float32", "fp16", "int8"]
 
 
@@ -94,7 +96,7 @@ def ship(
 
 def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
     """A card with what is known before a graph exists."""
-    members, starts, fingerprints = [], [], set()
+    members, starts, known = [], [], []
     for folder, weight in runs.items():
         _, recipe, facts = open_run(folder)
         members.append(
@@ -104,16 +106,26 @@ def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
             }
         )  # fmt: skip
         starts.append(facts["start"])
-        fingerprints.add(facts["data"])
+        known.append(facts | {"source": Path(recipe.data.path).name})
     return Card(
         name=name, sha256="", views=2 if flip else 1,
         network={"members": members, "weights": "float32"},
         start="; ".join(dict.fromkeys(starts)),
-        data={
-            "trained_on": "FER-2013 Training with FER+ votes",
-            "fingerprint": sorted(fingerprints),
-        },
+        data=_data(known),
     )  # fmt: skip
+
+
+def _data(known: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the members were trained on: folders, counts, and how to know the pictures again."""
+    told = []
+    for facts in known:
+        counts = [f"{facts[key]:,} {what}" for key, what in COUNTS.items() if facts.get(key)]
+        told.append(facts["source"] + (f" ({', '.join(counts)})" if counts else ""))
+    return {
+        "trained_on": "; ".join(dict.fromkeys(told)),
+        "fingerprint": sorted({facts["data"] for facts in known}),
+        "sketch": merge(facts["sketch"] for facts in known if "sketch" in facts),
+    }
 
 
 def fit_temperatures(table: Predictions) -> dict[str, float]:
@@ -130,7 +142,8 @@ def fit_temperatures(table: Predictions) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def save_weights(folder: Path, target: Path) -> None:
-    """A finished run's weights as fp16 safetensors, from which a later run can start."""
+def carry(folder: Path, bundle: Path) -> Path:
+    """Put a run's weights into its bundle, fp16, so that a training can start from its name."""
     network, _, facts = open_run(folder)
-    files.write(network, target, facts={"origin": facts["start"]}, half=True)
+    files.write(network, bundle / files.FILE, facts={"origin": facts["start"]}, half=True)
+    return bundle / files.FILE

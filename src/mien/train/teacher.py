@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -70,10 +71,24 @@ def ask(
     digest = hashlib.sha256(f"{teacher.card.sha256} {count} {SHIFT} {crops.shape}".encode())
     digest.update(np.ascontiguousarray(crops).tobytes())
     path = cache / f"{digest.hexdigest()[:20]}.npy"
-    if path.is_file():
-        stored: NDArray[np.float16] = np.load(path, allow_pickle=False)
-        return stored
     cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # one process asks, the others wait for its answers
+        if not path.is_file():
+            _ask(teacher, crops, path, count=count, batch=batch, track=track)
+    answered: NDArray[np.float16] = np.load(path, allow_pickle=False)
+    return answered
+
+
+def _ask(
+    teacher: bundle.Bundle,
+    crops: NDArray[np.uint8],
+    path: Path,
+    *,
+    count: int,
+    batch: int | None,
+    track: Callable[[int, int], None],
+) -> None:
+    """Write the answers to ``path``, going on from those before a stop."""
     part = path.with_suffix(".part")
     scores = _partial(part, (len(crops), count, len(EMOTIONS) + len(BALLOT)))
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
@@ -90,8 +105,8 @@ def ask(
             scores[rows, k] = np.concatenate(out, axis=1)
     track(len(crops), len(crops))
     scores.flush()
+    del scores  # closed, or Windows would not rename it
     part.replace(path)
-    return np.asarray(scores)
 
 
 def _partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
