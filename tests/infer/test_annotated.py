@@ -1,8 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mien.infer.annotated import Annotated
+from mien.infer.inputs import find_pictures
 from mien.infer.results import Picture
 
 
@@ -73,3 +76,16 @@ def test_a_copy_that_cannot_be_written_leaves_nothing(pictures, tmp_path, monkey
     with pytest.raises(OSError, match="disk full"):
         copies.write(Picture("y.png", 48, 48))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_copies_of_an_earlier_run_are_not_read(pictures, tmp_path):
+    """`mien predict . --annotate drawn` can be run again."""
+    drawn = tmp_path / "drawn"
+    before = find_pictures([tmp_path], copies=drawn)
+    drawn.mkdir()
+    for number, source in enumerate(before):
+        shutil.copy(source, drawn / f"{number}.png")
+    assert find_pictures([tmp_path], copies=drawn) == before
+    assert set(find_pictures([f"{tmp_path}/**/*.png"], copies=drawn)) <= set(before)
+    assert len(find_pictures([tmp_path])) == 2 * len(before)
+    assert len(find_pictures([drawn], copies=drawn)) == len(before)  # asked for by name

@@ -99,7 +99,7 @@ def predict(
     from mien.infer.model import load
     from mien.infer.record import Made
 
-    sources = find_pictures(paths)
+    sources = find_pictures(paths, copies=annotate)
     loaded = load(model, threads=threads, head=head)
     if explain:
         _check_maps(loaded)
