@@ -8,9 +8,7 @@ from pathlib import Path
 from mien.images import SUFFIXES
 
 
-def find_pictures(
-    arguments: Iterable[str | Path], *, copies: Path | None = None
-) -> list[str]:
+def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None) -> list[str]:
     """Paths of pictures, each once.
 
     Args:

@@ -112,7 +112,7 @@ def fit(
                                weight=row_weight),
                 make=make, accelerator=accelerator, optimizer=optimizer,
                 set_step=partial(pace.set_step, recipe, optimizer, history, per_epoch, epoch),
-                after_step=partial(_average, ema, network),
+                after_step=partial(_average, ema, network, recipe.ema, epoch * per_epoch),
                 weights=(recipe.targets.label, recipe.targets.ballot), clip=recipe.optimizer.clip,
                 size=recipe.size_at(epoch), seed=recipe.seed, epoch=epoch,
                 bf16=arithmetic == "bf16", on_batch=partial(_advance, watch, check),
@@ -207,8 +207,18 @@ def _trainable(recipe: Recipe, network: Network, accelerator: Accelerator, epoch
     return torch.compile(model) if recipe.compile else model  # type: ignore[return-value]
 
 
-def _average(ema: ModelEmaV3 | None, network: Network) -> None:
+def _average(
+    ema: ModelEmaV3 | None, network: Network, decay: float, before: int, number: int
+) -> None:
+    """Take a step into the averaged weights, the more of it the fewer there were before it.
+
+    Otherwise the random start would still be half of the average after ln 2 / (1 - decay) steps,
+    which a small data set takes many epochs to reach. Source: TensorFlow's
+    ``ExponentialMovingAverage(num_updates=…)``.
+    """
     if ema is not None:
+        step = before + number
+        ema.decay = min(decay, (1 + step) / (10 + step))
         ema.update(network)
 
 

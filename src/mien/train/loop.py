@@ -24,7 +24,7 @@ def train_epoch(
     accelerator: Accelerator,
     optimizer: Optimizer,
     set_step: Callable[[int], None],
-    after_step: Callable[[], None],
+    after_step: Callable[[int], None],
     weights: tuple[float, float],
     clip: float,
     size: int,
@@ -67,7 +67,7 @@ def train_epoch(
         if clip:
             accelerator.clip_grad_norm_(network.parameters(), clip)
         optimizer.step()
-        after_step()
+        after_step(number)
         total += torch.stack([loss, label_loss, ballot_loss]).detach().cpu()
         on_batch(len(rows))
     mean = (total / max(number + 1, 1)).tolist()

@@ -38,7 +38,7 @@ class Recipe(Section):
     batch_size: int = Field(default=64, ge=2)
     seed: int = Field(default=0, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
-    """Decay of the averaged weights, which are what is kept; 0 keeps the raw ones."""
+    """Decay of the averaged weights, which are kept; less in early steps; 0 keeps the raw ones."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
     """auto is bf16 where it was measured to pay: dense networks on AMX or AVX-512, and GPUs."""
     compile: bool = False
