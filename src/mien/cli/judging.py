@@ -117,10 +117,9 @@ def not_trained_on(card: Card, data: Dataset) -> Dataset:
     record = card.data.get("sketch", "")
     if data.fingerprint() in known:
         return data.take(np.zeros(len(data), np.bool_))
-    used = [
-        split
-        for split in np.unique(data.split).tolist()
-        if data.of(split).fingerprint() in known
-        or share_seen(record, data.of(split).images) > MOST_SEEN
-    ]
+    used = []
+    for split in np.unique(data.split).tolist():
+        part = data.of(split)
+        if part.fingerprint() in known or share_seen(record, part.images) > MOST_SEEN:
+            used.append(split)
     return data.take(~np.isin(data.split, used))

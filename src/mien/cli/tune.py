@@ -13,18 +13,13 @@ import typer
 from rich.console import Console
 
 from mien.cli.plain import say
+from mien.cli.train import What, keep_pages, read_recipe
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 
 
 def tune(
-    what: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RECIPE DATA KEY=VALUE",
-            help="A recipe (.toml), a data folder, and overrides.",
-        ),
-    ],
+    what: What,
     trials: Annotated[int, typer.Option(help="Trials that shall have ended, of all.", min=1)] = 20,
     budget: Annotated[str | None, typer.Option(help="Stop after this long: 90s, 45m, 2h.")] = None,
     study: Annotated[str | None, typer.Option(help="Its name; the recipe's by default.")] = None,
@@ -42,8 +37,6 @@ def tune(
 
     Example: mien tune recipes/small.toml data/fer2013 --trials 20 --budget 45m
     """
-    from mien.cli.train import keep_pages, read_recipe
-
     keep_pages()
     seconds = None if budget is None else to_seconds(budget)
     from mien.cli.progress import Bar

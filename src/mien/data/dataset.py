@@ -70,6 +70,11 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
+def pixel_hash(image: NDArray[np.uint8]) -> str:
+    """sha256 of a crop's pixels, hexadecimal: what a picture is known by, whatever its name."""
+    return hashlib.sha256(image.tobytes()).hexdigest()
+
+
 def pixel_groups(images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """(N,) a number for each set of pixel-identical images, counted in order of appearance."""
     number: dict[bytes, int] = {}

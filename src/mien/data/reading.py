@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from mien.data import check
 from mien.data.atomic import replacing
 from mien.data.cache import Arrays, Cache, key_of
-from mien.data.dataset import SIZE, fit
+from mien.data.dataset import SIZE, fit, pixel_hash
 from mien.data.listing import Listing
 from mien.data.pixelcsv import decode_pixels
 from mien.images import read, to_grey
@@ -110,7 +109,7 @@ def _decode(listing: Listing, path: Path, progress: Progress) -> Arrays:
                 batch[i] = fit(picture)
             for i, flat in enumerate(check.flat_reasons(batch)):
                 reason[first + i] = reason[first + i] or flat
-                digest[first + i] = hashlib.sha256(batch[i].tobytes()).hexdigest()
+                digest[first + i] = pixel_hash(batch[i])
             file.write(batch.tobytes())
             progress("read", first + len(batch), count)
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.dataset import pixel_hash
 from mien.data.decisions import FILE, Decision, read_decisions, write_decisions
 from mien.data.gallery import Gallery, Line
 from mien.data.layout import encode
@@ -74,7 +74,7 @@ class Review:
             ValueError: another picture took its place since this folder was opened.
         """
         png = self.png(self._named[sha256])
-        if hashlib.sha256(read(png)[..., 0].tobytes()).hexdigest() != sha256:
+        if pixel_hash(read(png)[..., 0]) != sha256:
             raise ValueError(f"{self.out}: was prepared again; start mien data review anew")
         return png
 

@@ -7,11 +7,12 @@ names or labels are. Source: A. Broder, "On the resemblance and containment of d
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mien.data.dataset import pixel_hash
 
 KEPT = 256
 """Hashes in a sketch; a share of seen crops is then known to about 3 points."""
@@ -39,7 +40,7 @@ def share_seen(record: str, images: NDArray[np.uint8]) -> float:
 
 
 def _hashes(images: NDArray[np.uint8]) -> list[bytes]:
-    return [hashlib.sha256(i.tobytes()).digest()[:BYTES] for i in images]
+    return [bytes.fromhex(pixel_hash(i))[:BYTES] for i in images]
 
 
 def _pack(hashes: Iterable[bytes]) -> str:

@@ -34,7 +34,8 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
             matches = sorted(
                 path
                 for path in found_files
-                if Path(path).is_file() and skipped not in Path(path).resolve().parents
+                if Path(path).is_file()
+                and (skipped is None or skipped not in Path(path).resolve().parents)
             )
             if not matches:
                 raise ValueError(f"{argument}: matches no file; check the pattern")
@@ -50,7 +51,8 @@ def _below(folder: str, skipped: Path | None) -> list[str]:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and Path(place, name).resolve() != skipped
+            if not name.startswith(".")
+            and (skipped is None or Path(place, name).resolve() != skipped)
         )
         found += [
             str(Path(place, name))

@@ -142,8 +142,7 @@ def fit_temperatures(table: Predictions) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def carry(folder: Path, bundle: Path) -> Path:
+def carry(folder: Path, bundle: Path) -> None:
     """Put a run's weights into its bundle, fp16, so that a training can start from its name."""
     network, _, facts = open_run(folder)
     files.write(network, bundle / files.FILE, facts={"origin": facts["start"]}, half=True)
-    return bundle / files.FILE

@@ -71,10 +71,11 @@ def ask(
     digest = hashlib.sha256(f"{teacher.card.sha256} {count} {SHIFT} {crops.shape}".encode())
     digest.update(np.ascontiguousarray(crops).tobytes())
     path = cache / f"{digest.hexdigest()[:20]}.npy"
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):  # one process asks, the others wait for its answers
-        if not path.is_file():
-            _ask(teacher, crops, path, count=count, batch=batch, track=track)
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # one process asks, the others wait for it
+            if not path.is_file():
+                _ask(teacher, crops, path, count=count, batch=batch, track=track)
     answered: NDArray[np.float16] = np.load(path, allow_pickle=False)
     return answered
 
