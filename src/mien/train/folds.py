@@ -61,7 +61,7 @@ def fit_folds(
         out = fold == number
         place = folder / f"fold-{number + 1}-of-{folds}"
         part = vary(recipe, {"name": f"{recipe.name}/{place.name}"})
-        parts.append(_score(part, data.take(~out), data.take(out), place, watch=watch))
+        parts.append(score_unseen(part, data.take(~out), data.take(out), place, watch=watch))
     order = np.argsort(np.concatenate([np.flatnonzero(fold == k) for k in range(folds)]))
     label, ballot = (np.concatenate(side)[order] for side in zip(*parts, strict=True))
     table = Predictions(
@@ -73,10 +73,14 @@ def fit_folds(
     return table
 
 
-def _score(
+def score_unseen(
     recipe: Recipe, learn: Dataset, out: Dataset, place: Path, *, watch: Watcher
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Train one fold, then its scores on what it has not seen, normalised in double precision."""
+    """Train on ``learn`` in ``place``, then score ``out``, which it has not seen.
+
+    Returns:
+        ``label`` (N, 7) and ``ballot`` (N, 10) of ``out``, normalised in double precision.
+    """
     network = fit(recipe, learn, place, watch=watch)
     scores = predict(
         network, torch.from_numpy(out.images), size=recipe.network.size, crop=recipe.network.crop
