@@ -113,6 +113,8 @@ def _plots(study: Study, folder: Path) -> dict[str, Path]:
                 except (ValueError, RuntimeError):
                     continue  # all trials scored alike, so there is nothing to weigh
                 first = axes if hasattr(axes, "figure") else axes.flat[0]
+                if name == "history":
+                    first.xaxis.get_major_locator().set_params(integer=True)
                 figure = first.figure
                 figure.set_size_inches(9, 4.5)
                 path = folder / f"{name}.png"
