@@ -1,6 +1,6 @@
 """Does cleaning pay? One recipe on the raw and on the prepared Training set, two seeds.
 
-    python benchmarks/cleaning.py recipes/small.toml data/fer2013 [epochs=8]
+    python -m benchmarks.cleaning recipes/small.toml data/fer2013 [epochs=8]
 
 Prepares the source with its own split kept (PublicTest stays as published, and training pictures
 with a copy in it leave), trains the recipe on both, and scores the same PublicTest pictures: all of
@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from benchmarks.paired import show
 from numpy.typing import NDArray
 
 from mien.data.dataset import Dataset, load_folder
 from mien.data.options import KEEP_SPLIT, Options
 from mien.data.prepare import prepare
-from mien.measure.bootstrap import Array, estimate, mean
 
 
 def train(recipe: str, data: Path, name: str, seed: int, overrides: list[str]) -> Path:
@@ -74,16 +74,8 @@ def main() -> None:
         for kind, data in (("raw", given.data), ("prepared", clean))
     }
 
-    def statistic(w: Array) -> dict[str, Array]:
-        unleaked = w * ~leaked
-        gain = answers["prepared"] - answers["raw"]
-        lines = {**answers, "prepared minus raw": gain}
-        everywhere = {f"{name}, all": mean(value, w) for name, value in lines.items()}
-        apart = {f"{name}, no copy in raw": mean(v, unleaked) for name, v in lines.items()}
-        return everywhere | apart
-
-    for name, value in estimate(statistic, len(test), group=test.group).items():
-        print(f"{name}: {100 * value.value:.2f} ({100 * value.low:.2f} to {100 * value.high:.2f})")
+    lines = {**answers, "prepared minus raw": answers["prepared"] - answers["raw"]}
+    show(lines, ~leaked, "no copy in raw", test.group)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What copies across a random 8:1:1 split are worth, against a split that keeps them together.
 
-    python benchmarks/leak.py recipes/small.toml data/fer2013 [epochs=8]
+    python -m benchmarks.leak recipes/small.toml data/fer2013 [epochs=8]
 
 Splits Training at random, as the student project did, and trains the recipe on eight tenths. The
 grouped split has the same test pictures and as many to train on, none of which is a copy, exact or
@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from benchmarks.paired import show
 from numpy.typing import NDArray
 
 from mien.cli.progress import Bar
@@ -22,7 +23,7 @@ from mien.cli.train import keep_pages
 from mien.data.dataset import Dataset, load_folder
 from mien.data.duplicates import near_copies
 from mien.data.groups import NOWHERE, group_copies
-from mien.measure.bootstrap import Array, estimate, mean
+from mien.measure.bootstrap import Array
 
 Rows = NDArray[np.int64]
 
@@ -86,14 +87,7 @@ def main() -> None:
         f"{len(test):,} to test, {copied.mean():.1%} of which have a copy in training"
     )
 
-    def statistic(w: Array) -> dict[str, Array]:
-        everywhere = {f"{name}, all": mean(line, w) for name, line in lines.items()}
-        within = {f"{name}, with a copy": mean(line, w * copied) for name, line in lines.items()}
-        return everywhere | within
-
-    found = estimate(statistic, len(copied), group=np.concatenate(tested))
-    for name, value in found.items():
-        print(f"{name}: {100 * value.value:.2f} ({100 * value.low:.2f} to {100 * value.high:.2f})")
+    show(lines, copied, "with a copy", np.concatenate(tested))
 
 
 if __name__ == "__main__":
