@@ -134,6 +134,41 @@ def test_teacher_mixes_into_targets_and_stands_alone_where_nobody_voted():
     assert batch.voted.sum() == 32
 
 
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_a_teacher_of_batches_sees_what_the_network_sees(mixup: float):
+    seen: list[torch.Tensor] = []
+
+    def answer(grey: torch.Tensor) -> torch.Tensor:
+        seen.append(grey)
+        taught = torch.zeros(len(grey), 17)
+        taught[:, 2], taught[:, 7 + 4] = 1, 1
+        return taught
+
+    make = maker(
+        targets__teacher_weight=0.25, targets__smoothing=0.0, augment__mixup=mixup,
+        data__nonfaces=0.125,
+    )  # fmt: skip
+    plain = make.make(torch.arange(32), generator(0, 0, 0), size=48, shard=ALL)
+    make = replace(make, teacher=answer)
+    batch = make.make(torch.arange(32), generator(0, 0, 0), size=48, shard=ALL)
+    assert torch.equal(seen[0], batch.grey)
+    assert torch.equal(batch.grey, plain.grey)
+    if mixup:
+        assert torch.allclose(batch.label.sum(1), torch.ones(32))
+    else:  # what is no face keeps its own target
+        assert torch.equal(batch.ballot[:4], plain.ballot[:4])
+        assert torch.allclose(batch.ballot[4:], 0.75 * plain.ballot[4:] + 0.25 * seen_as(4))
+        assert torch.allclose(batch.label[4:, 2], 0.75 * plain.label[4:, 2] + 0.25)
+    half = make.make(torch.arange(32), generator(0, 0, 0), size=48, shard=slice(16, 32))
+    assert torch.allclose(half.label, batch.label[16:])
+    assert torch.allclose(half.ballot, batch.ballot[16:])
+    assert half.ballot_norm == batch.ballot_norm
+
+
+def seen_as(choice: int) -> torch.Tensor:
+    return torch.eye(10)[choice]
+
+
 def test_loss_is_the_mean_over_counted_rows():
     logits = torch.randn(6, 7)
     target = label_targets(torch.arange(6), classes=7, smoothing=0.1)

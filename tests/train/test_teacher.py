@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from tests.tiny import make_bundle
 from tests.train.conftest import make_faces, tiny_recipe
 
@@ -93,6 +94,28 @@ def test_a_run_learns_from_a_teacher(tmp_path: Path, runs: Path):
     plain = fit.fit(tiny_recipe(epochs=1), make_faces(64), runs / "plain", watch=Silent())
     assert not np.allclose(taught.label.weight.detach(), plain.label.weight.detach())
     assert len(list((runs / "teachers").glob("*.npy"))) == 1
+
+
+def test_a_teacher_of_batches_keeps_no_answers_and_a_run_with_it_repeats(
+    tmp_path: Path, runs: Path
+):
+    settings = {"epochs": 1, "targets__teacher": str(make_bundle(tmp_path / "teacher"))}
+    recipe = tiny_recipe(**settings, targets__teacher_views=0, augment__mixup=0.4)
+    first, again = (
+        fit.fit(recipe, make_faces(64), runs / name, watch=Silent()) for name in ("one", "two")
+    )
+    assert not (runs / "teachers").exists()
+    assert torch.equal(first.label.weight, again.label.weight)
+    once = tiny_recipe(**settings, augment__mixup=0.4)
+    other = fit.fit(once, make_faces(64), runs / "once", watch=Silent())
+    assert not torch.allclose(first.label.weight, other.label.weight)
+
+
+def test_answers_about_a_batch_are_those_of_the_bundle(tmp_path: Path):
+    bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
+    answer = teacher.on_batches(str(bundle))(torch.from_numpy(crops[:, None]).float() + 0.3)
+    direct = onnxruntime.InferenceSession(bundle / "model.onnx").run(None, {"faces": crops})
+    assert np.allclose(answer, np.concatenate(direct[:2], axis=1), atol=1e-4)
 
 
 def test_no_such_teacher(tmp_path: Path, runs: Path):

@@ -6,6 +6,7 @@ change what is learnt from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,8 @@ class BatchMaker:
     ``settings`` are keywords of ``augment.draw``; ``bank`` (B, 48, 48) holds made non-faces and
     the first ``nonface_count`` rows of each batch become such; ``label_weight`` and ``strength``
     (7,) are a class's weight in the loss and the width of its changes; ``mixup`` is the Beta's
-    alpha; ``teacher_weight`` the teacher's share in targets where ``samples`` has one.
+    alpha; ``teacher_weight`` the teacher's share in targets where ``samples`` has one, or where
+    ``teacher`` is asked about each batch: it gets (n, 1, 48, 48), gives (n, 17) shares.
     """
 
     samples: Samples
@@ -57,6 +59,7 @@ class BatchMaker:
     smoothing: float = 0.0
     mixup: float = 0.0
     teacher_weight: float = 0.0
+    teacher: Callable[[Tensor], Tensor] | None = None
     label_weight: Tensor | None = None
     strength: Tensor | None = None
 
@@ -69,8 +72,9 @@ class BatchMaker:
         labelled = torch.ones(len(rows))
         if self.label_weight is not None:
             labelled = self.label_weight[emotion]
+        trust = torch.full((len(rows),), self.teacher_weight)
         if samples.teacher is not None:
-            label, ballot, voted = self._ask_teacher(rows, label, ballot, voted)
+            label, ballot, voted = teach(samples.teacher[rows].float(), trust, label, ballot, voted)
         if self.nonface_count and self.bank is not None:
             count, made = self.nonface_count, self.nonface_count // 2
             spoilt = nonfaces.spoil(images[made:count], generator=random)
@@ -78,47 +82,65 @@ class BatchMaker:
             images = torch.cat([self.bank[picked], spoilt, images[count:]])
             ballot[:count] = 0
             ballot[:count, NOT_A_FACE] = 1
-            labelled[:count], voted[:count] = 0, 1
+            labelled[:count], voted[:count], trust[:count] = 0, 1, 0
         strength = None if self.strength is None else self.strength[emotion]
         draws = augment.draw(len(rows), generator=random, strength=strength, **self.settings)
 
-        def look(order: Tensor) -> Tensor:
-            return augment.apply(images[order], draws.take(order), size=size, crop=self.crop)
-
         own = torch.arange(len(rows))[shard]
-        grey = look(own)
+        partner = share = None
         if self.mixup:
             # The Beta comes from numpy, seeded by the batch's generator: torch's takes none.
             beta = np.random.default_rng(random.initial_seed()).beta(
                 self.mixup, self.mixup, len(rows)
             )
-            share, partner = (
-                torch.from_numpy(beta).float(),
-                torch.randperm(len(rows), generator=random),
-            )
-            grey = mix(grey, look(partner[shard]), share[shard].view(-1, 1, 1, 1))
+            share = torch.from_numpy(beta).float()
+            partner = torch.randperm(len(rows), generator=random)
             label, labelled = mix_targets(label, labelled, partner, share)
             ballot, voted = mix_targets(ballot, voted, partner, share)
+            trust = mix(trust, trust[partner], share)
+
+        def look(size: int, crop: int) -> Tensor:
+            def see(order: Tensor) -> Tensor:
+                return augment.apply(images[order], draws.take(order), size=size, crop=crop)
+
+            if partner is None or share is None:
+                return see(own)
+            return mix(see(own), see(partner[shard]), share[shard].view(-1, 1, 1, 1))
+
+        if self.teacher is not None:
+            taught = torch.zeros(len(rows), label.shape[1] + ballot.shape[1])
+            taught[shard] = self.teacher(look(samples.images.shape[-1], samples.images.shape[-1]))
+            label, ballot, voted = teach(taught, trust, label, ballot, voted)
+        grey = look(size, self.crop)
         return Batch(
             grey=grey, label=label[shard], ballot=ballot[shard],
             labelled=labelled[shard], voted=voted[shard],
             label_norm=labelled.sum(), ballot_norm=voted.sum(),
         )  # fmt: skip
 
-    def _ask_teacher(
-        self, rows: Tensor, label: Tensor, ballot: Tensor, voted: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Targets with the teacher's share; where nobody voted, its ballot stands alone."""
-        assert self.samples.teacher is not None
-        taught = self.samples.teacher[rows].float()
-        weight, classes = self.teacher_weight, len(EMOTIONS)
-        label = mix(taught[:, :classes], label, weight)
-        alone = torch.where(voted > 0, weight, float(weight > 0))[:, None]
-        return (
-            label,
-            mix(taught[:, classes:], ballot, alone),
-            torch.where(alone[:, 0] > 0, 1.0, voted),
-        )
+
+def teach(
+    taught: Tensor, trust: Tensor, label: Tensor, ballot: Tensor, voted: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Targets with the teacher's share; where nobody voted, its ballot stands alone.
+
+    Args:
+        taught: (N, 17) the teacher's shares of both heads.
+        trust: (N,) its share in the targets.
+        label: (N, 7) distributions.
+        ballot: (N, 10) distributions.
+        voted: (N,) how much each ballot counts, 0 where there is none.
+
+    Returns:
+        The three last, with the teacher in them.
+    """
+    classes = label.shape[1]
+    alone = torch.where(voted > 0, trust, (trust > 0).float())[:, None]
+    return (
+        mix(taught[:, :classes], label, trust[:, None]),
+        mix(taught[:, classes:], ballot, alone),
+        torch.where((voted == 0) & (trust > 0), 1.0, voted),
+    )
 
 
 def mix(first: Tensor, second: Tensor, share: Tensor | float) -> Tensor:

@@ -162,6 +162,7 @@ def batch_maker(recipe: Recipe, samples: Samples) -> BatchMaker:
         nonface_count=nonface_count,
         smoothing=recipe.targets.smoothing, mixup=recipe.augment.mixup,
         teacher_weight=recipe.targets.teacher_weight,
+        teacher=live_teacher(recipe),
         label_weight=balance.label_weights(samples.label, recipe.balance.weights),
         strength=balance.strengths(samples.label, recipe.balance.augment),
     )  # fmt: skip
@@ -188,7 +189,7 @@ def _share(hits: Tensor) -> float:
 
 
 def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator, watch: Watcher) -> Samples:
-    if not recipe.targets.teacher:
+    if not recipe.targets.teacher or not recipe.targets.teacher_views:
         return samples
     with accelerator.main_process_first():
         views = teacher.ask(
@@ -196,6 +197,13 @@ def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator, watch: W
             count=recipe.targets.teacher_views, track=watch.asked,
         )  # fmt: skip
     return replace(samples, teacher=teacher.targets(views, recipe.targets.temperature))
+
+
+def live_teacher(recipe: Recipe) -> Callable[[Tensor], Tensor] | None:
+    """The recipe's teacher where it is asked about each batch."""
+    if not recipe.targets.teacher or recipe.targets.teacher_views:
+        return None
+    return teacher.on_batches(recipe.targets.teacher, recipe.targets.temperature)
 
 
 def _trainable(recipe: Recipe, network: Network, accelerator: Accelerator, epoch: int) -> nn.Module:

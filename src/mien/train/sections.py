@@ -69,8 +69,9 @@ class Targets(Section):
     """A bundle whose scores are learnt as well."""
     teacher_weight: float = Field(default=0.7, ge=0, le=1)
     """Share of the teacher in each target."""
-    teacher_views: Literal[2, 8] = 8
-    """Views of each picture that the teacher is asked for: as it is, or four shifts; mirrored."""
+    teacher_views: Literal[0, 2, 8] = 8
+    """Views of each picture that the teacher is asked for, once: as it is, or four shifts;
+    mirrored. With 0 it is asked anew about each batch, as that was changed and mixed."""
     temperature: float = Field(default=1.0, gt=0)
     """Above 1 the teacher's scores are flattened, below 1 sharpened."""
 

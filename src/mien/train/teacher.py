@@ -1,4 +1,4 @@
-"""A bundle's scores on a few fixed views of each crop, as targets to learn from."""
+"""A bundle's scores as targets to learn from: on fixed views of each crop, or on every batch."""
 
 from __future__ import annotations
 
@@ -129,7 +129,43 @@ def targets(scores: NDArray[np.float16], temperature: float = 1.0) -> Tensor:
 
     A temperature T raises shares to 1/T, as dividing logits by T does.
     """
-    mean = torch.from_numpy(scores.astype(np.float32)).mean(dim=1)
-    heads = mean[:, : len(EMOTIONS)], mean[:, len(EMOTIONS) :]
+    return _soften(torch.from_numpy(scores.astype(np.float32)).mean(dim=1), temperature)
+
+
+def on_batches(name: str, temperature: float = 1.0) -> Callable[[Tensor], Tensor]:
+    """A bundle that is asked about every batch of training, as the network sees it.
+
+    What it is asked for changes with every draw, so that there is always something left to learn;
+    its answers on pictures that it was trained on itself are surer than on any others. Source:
+    Beyer et al., Knowledge distillation: a good teacher is patient and consistent, CVPR 2022.
+
+    Args:
+        name: name or folder of the bundle.
+        temperature: as that of ``targets``.
+
+    Returns:
+        A function of (N, 1, 48, 48) grey values in 0..255, which returns (N, 17) shares.
+
+    Raises:
+        BundleError: no such bundle.
+    """
+    session = open_session(bundle.load(name).graph, threads=torch.get_num_threads())
+    size = best_batch(session)
+
+    def answer(grey: Tensor) -> Tensor:
+        faces = grey[:, 0].round().to(torch.uint8).cpu().numpy()
+        parts = [
+            np.concatenate(
+                session.run(["label", "ballot"], {"faces": faces[at : at + size]}), axis=1
+            )
+            for at in range(0, len(faces), size)
+        ]
+        return _soften(torch.from_numpy(np.concatenate(parts)).float(), temperature)
+
+    return answer
+
+
+def _soften(shares: Tensor, temperature: float) -> Tensor:
+    heads = shares[:, : len(EMOTIONS)], shares[:, len(EMOTIONS) :]
     softened = [head.clamp(min=1e-6) ** (1 / temperature) for head in heads]
     return torch.cat([head / head.sum(dim=1, keepdim=True) for head in softened], dim=1)

@@ -3,7 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 const CELL = 104, TEXT = 46, SPARE = 3;
-const RETRY = 2000; // milliseconds
+const RETRY = 2000, PATIENCE = 20000; // milliseconds
 
 const state = {
   entries: [], emotions: [], decisions: {}, shown: [], reason: "", stage: "open", emotion: "",
@@ -200,6 +200,7 @@ async function save() {
 async function send(changes) {
   const answer = await fetch("api/decisions", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ changes }),
+    signal: AbortSignal.timeout(PATIENCE), // a server that hangs is trouble too, and is said
   });
   if (answer.ok) {
     for (const change of changes) if (unsaved.get(change.id) === change) unsaved.delete(change.id);
