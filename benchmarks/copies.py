@@ -1,6 +1,6 @@
 """Near copies planted in a set: how many are found, and how many reported pairs are none.
 
-    python benchmarks/copies.py data/fer2013 [--planted 200] [--seed 0]
+    python -m benchmarks.copies data/fer2013 [--planted 200] [--seed 0]
 
 Adds changed copies of pictures chosen at random: encoded as JPEG, brightened, mirrored, shifted by
 two pixels, a quarter each. Every reported pair is then judged by a correlation computed in another

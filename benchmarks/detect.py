@@ -1,6 +1,6 @@
 """Face detection: what is found at which size, and what a search costs.
 
-    python benchmarks/detect.py
+    python -m benchmarks.detect
 
 Needs scikit-image and matplotlib for their public-domain pictures. Times are ratios of the
 search's own unit, one run of the network on 192x192 pixels, and of a search in the usual way:

@@ -1,6 +1,6 @@
 """What each way of helping rare emotions does to disgust's recall and to accuracy.
 
-    python benchmarks/imbalance.py recipes/small.toml data/fer2013
+    python -m benchmarks.imbalance recipes/small.toml data/fer2013
 
 Trains the recipe on five grouped folds of Training once a way (each fold is a run of its own: stop
 and go on as you like) and prints a table with 95 % intervals over resampled groups of copies, as

@@ -1,6 +1,6 @@
 """How many planted label errors are found, and how many flags are right.
 
-    python benchmarks/label_errors.py recipes/small.toml data/fer2013 [--share 0.02] [epochs=4]
+    python -m benchmarks.label_errors recipes/small.toml data/fer2013 [--share 0.02] [epochs=4]
 
 Flips two in a hundred Training labels, trains grouped out-of-fold networks on the flipped copy
 (which has no votes, so the votes judge flags that never saw them), and flags labels as

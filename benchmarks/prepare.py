@@ -1,6 +1,6 @@
 """What ``mien data prepare`` does to FER-2013: copies, splits, non-faces, time and memory.
 
-    python benchmarks/prepare.py data/fer2013 [--by-eye fer2013.parquet] [--bundle none]
+    python -m benchmarks.prepare data/fer2013 [--by-eye fer2013.parquet] [--bundle none]
 
 Prepares the folder into a temporary one, first without models and then with them, each in a process
 of its own, and prints what the first three bars of the data room ask for. ``--by-eye`` names the

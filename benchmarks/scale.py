@@ -1,6 +1,6 @@
 """Time and peak memory of reading, hashing, grouping and splitting against the number of pictures.
 
-    python benchmarks/scale.py [--counts 30000 100000 300000]
+    python -m benchmarks.scale [--counts 30000 100000 300000]
 
 Draws a pixel CSV as FER-2013's (smooth random blotches; one picture in ten is a mirrored or
 brightened copy of an earlier one), and prepares it up to the split in a process of its own for each

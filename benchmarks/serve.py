@@ -1,6 +1,6 @@
 """The HTTP service under load, against the model in the same process, in ratios.
 
-    python benchmarks/serve.py [--model NAME] [--requests 10000] [--clients 32]
+    python -m benchmarks.serve [--model NAME] [--requests 10000] [--clients 32]
 
 Prints four tables: both endpoints with and without micro-batching beside ``analyze_many`` and
 ``classify`` in process; a long run in windows (p50, p99, memory); an overload; all on loopback,

@@ -1,6 +1,6 @@
 """How fast `mien train` is against the loop that most people write.
 
-    python benchmarks/training.py data/fer2013 --networks vgg19_bn:44 efficientnet_b0:48
+    python -m benchmarks.training data/fer2013 --networks vgg19_bn:44 efficientnet_b0:48
 
 Both sides train the same network at the same size on the same pictures. The reference reads PNG
 files through ImageFolder and a DataLoader with two workers, changes each with torchvision's

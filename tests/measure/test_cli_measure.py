@@ -102,6 +102,18 @@ def test_anyones_csv_is_compared_in_one_command(tmp_path):
     assert found["n"] == 120 and 0 <= found["mcnemar"]["p_exact"] <= 1
 
 
+def test_systems_of_one_name_are_told_apart(tmp_path):
+    """Two folders named default were both "default" in the table."""
+    before, after = tmp_path / "before.npz", tmp_path / "after.npz"
+    make_table(60).save(before)
+    make_table(60, skill=0.3).save(after)
+    out = tmp_path / "c.json"
+    run("compare", before, after, "--draws", 20, "--out", out)
+    assert json.loads(out.read_text())["systems"] == [f"made-0 ({before})", f"made-0 ({after})"]
+    run("report", before, after, "--draws", 10, "--out", tmp_path / "r.html")
+    assert str(after) in (tmp_path / "r.md").read_text()
+
+
 def test_an_ensemble_is_chosen(tmp_path):
     base = make_table(150)
     rng = np.random.default_rng(3)

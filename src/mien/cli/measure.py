@@ -13,6 +13,7 @@ from rich.console import Console
 from mien.cli.plain import grid, say
 
 if TYPE_CHECKING:
+    from mien.measure.predictions import Predictions
     from mien.measure.tables import Table
 
 Out = Annotated[Path | None, typer.Option(help="Folder to write to.")]
@@ -104,10 +105,10 @@ def compare(
     Example: mien compare other.csv runs/face
     """
     from mien.measure.compare import compare as judge
-    from mien.measure.readers import join, read
+    from mien.measure.readers import join
     from mien.measure.tables import comparison
 
-    pair = [read(path) for path in (first, second)]
+    pair = _read_each([first, second])
     if data is not None:
         from mien.cli.truth import truth
 
@@ -189,10 +190,10 @@ def report(
     Example: mien report runs/face --no-faces --out docs/report.html
     """
     from mien.measure.evaluate import evaluate as measure
-    from mien.measure.readers import join, read
+    from mien.measure.readers import join
     from mien.measure.report import build
 
-    tables = [read(path) for path in (run, *(others or []))]
+    tables = _read_each([run, *(others or [])])
     if data is not None and any(not each.known.any() for each in tables):
         from mien.cli.truth import truth
 
@@ -212,6 +213,20 @@ def report(
     page.write_text(made.html, encoding="utf-8")
     page.with_suffix(".md").write_text(made.markdown, encoding="utf-8")
     say(f"wrote {page} and {page.with_suffix('.md')}")
+
+
+def _read_each(paths: list[Path]) -> list[Predictions]:
+    """The tables of several systems; those of one name are told apart by where they lie."""
+    from mien.measure.readers import read
+
+    tables = [read(path) for path in paths]
+    names = [table.system for table in tables]
+    return [
+        replace(table, system=f"{table.system} ({path})")
+        if names.count(table.system) > 1
+        else table
+        for table, path in zip(tables, paths, strict=True)
+    ]
 
 
 def _stored_metrics(run: Path) -> dict[str, Any] | None:
