@@ -148,25 +148,28 @@ def test_a_teacher_of_batches_sees_what_the_network_sees(mixup: float):
         targets__teacher_weight=0.25, targets__smoothing=0.0, augment__mixup=mixup,
         data__nonfaces=0.125,
     )  # fmt: skip
+    make.samples.voted[20] = 0
     plain = make.make(torch.arange(32), generator(0, 0, 0), size=48, shard=ALL)
     make = replace(make, teacher=answer)
     batch = make.make(torch.arange(32), generator(0, 0, 0), size=48, shard=ALL)
     assert torch.equal(seen[0], batch.grey)
     assert torch.equal(batch.grey, plain.grey)
-    if mixup:
-        assert torch.allclose(batch.label.sum(1), torch.ones(32))
-    else:  # what is no face keeps its own target
+    # A constant teacher mixes as if it had been asked before; what is no face keeps its target.
+    taught = answer(torch.ones(98))
+    once = replace(make, teacher=None, samples=replace(make.samples, teacher=taught))
+    before = once.make(torch.arange(32), generator(0, 0, 0), size=48, shard=ALL)
+    counted = batch.labelled > 0
+    assert torch.allclose(batch.label[counted], before.label[counted], atol=1e-6)
+    for name in ("ballot", "labelled", "voted", "ballot_norm"):
+        assert torch.allclose(getattr(batch, name), getattr(before, name), atol=1e-6), name
+    if not mixup:
         assert torch.equal(batch.ballot[:4], plain.ballot[:4])
-        assert torch.allclose(batch.ballot[4:], 0.75 * plain.ballot[4:] + 0.25 * seen_as(4))
         assert torch.allclose(batch.label[4:, 2], 0.75 * plain.label[4:, 2] + 0.25)
+    assert torch.allclose(batch.label.sum(1), torch.ones(32))
     half = make.make(torch.arange(32), generator(0, 0, 0), size=48, shard=slice(16, 32))
     assert torch.allclose(half.label, batch.label[16:])
     assert torch.allclose(half.ballot, batch.ballot[16:])
     assert half.ballot_norm == batch.ballot_norm
-
-
-def seen_as(choice: int) -> torch.Tensor:
-    return torch.eye(10)[choice]
 
 
 def test_loss_is_the_mean_over_counted_rows():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mien.emotions import EMOTIONS, NOT_A_FACE
+from mien.emotions import BALLOT, EMOTIONS, NOT_A_FACE
 from mien.train import augment, nonfaces
 from mien.train.losses import label_targets
 from mien.train.samples import Samples
@@ -74,7 +74,8 @@ class BatchMaker:
             labelled = self.label_weight[emotion]
         trust = torch.full((len(rows),), self.teacher_weight)
         if samples.teacher is not None:
-            label, ballot, voted = teach(samples.teacher[rows].float(), trust, label, ballot, voted)
+            label, ballot, voted = make_room(label, ballot, voted, trust)
+            label, ballot = teach(samples.teacher[rows].float(), label, ballot)
         if self.nonface_count and self.bank is not None:
             count, made = self.nonface_count, self.nonface_count // 2
             spoilt = nonfaces.spoil(images[made:count], generator=random)
@@ -83,6 +84,8 @@ class BatchMaker:
             ballot[:count] = 0
             ballot[:count, NOT_A_FACE] = 1
             labelled[:count], voted[:count], trust[:count] = 0, 1, 0
+        if self.teacher is not None:
+            label, ballot, voted = make_room(label, ballot, voted, trust)
         strength = None if self.strength is None else self.strength[emotion]
         draws = augment.draw(len(rows), generator=random, strength=strength, **self.settings)
 
@@ -97,7 +100,6 @@ class BatchMaker:
             partner = torch.randperm(len(rows), generator=random)
             label, labelled = mix_targets(label, labelled, partner, share)
             ballot, voted = mix_targets(ballot, voted, partner, share)
-            trust = mix(trust, trust[partner], share)
 
         def look(size: int, crop: int) -> Tensor:
             def see(order: Tensor) -> Tensor:
@@ -108,9 +110,10 @@ class BatchMaker:
             return mix(see(own), see(partner[shard]), share[shard].view(-1, 1, 1, 1))
 
         if self.teacher is not None:
-            taught = torch.zeros(len(rows), label.shape[1] + ballot.shape[1])
-            taught[shard] = self.teacher(look(samples.images.shape[-1], samples.images.shape[-1]))
-            label, ballot, voted = teach(taught, trust, label, ballot, voted)
+            side = samples.images.shape[-1]
+            taught = torch.zeros(len(rows), len(EMOTIONS) + len(BALLOT))
+            taught[shard] = self.teacher(look(side, side))
+            label, ballot = teach(taught, label, ballot)
         grey = look(size, self.crop)
         return Batch(
             grey=grey, label=label[shard], ballot=ballot[shard],
@@ -119,27 +122,36 @@ class BatchMaker:
         )  # fmt: skip
 
 
-def teach(
-    taught: Tensor, trust: Tensor, label: Tensor, ballot: Tensor, voted: Tensor
+def make_room(
+    label: Tensor, ballot: Tensor, voted: Tensor, trust: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Targets with the teacher's share; where nobody voted, its ballot stands alone.
+    """Targets with one more class, the teacher's share; where nobody voted it is all of a ballot.
+
+    As a class of its own it is mixed like any other, by how much each picture counts.
 
     Args:
-        taught: (N, 17) the teacher's shares of both heads.
-        trust: (N,) its share in the targets.
         label: (N, 7) distributions.
         ballot: (N, 10) distributions.
         voted: (N,) how much each ballot counts, 0 where there is none.
+        trust: (N,) the teacher's share.
 
     Returns:
-        The three last, with the teacher in them.
+        (N, 8), (N, 11) and (N,).
     """
-    classes = label.shape[1]
-    alone = torch.where(voted > 0, trust, (trust > 0).float())[:, None]
+    alone = torch.where(voted > 0, trust, (trust > 0).float())
     return (
-        mix(taught[:, :classes], label, trust[:, None]),
-        mix(taught[:, classes:], ballot, alone),
+        torch.cat([label * (1 - trust)[:, None], trust[:, None]], dim=1),
+        torch.cat([ballot * (1 - alone)[:, None], alone[:, None]], dim=1),
         torch.where((voted == 0) & (trust > 0), 1.0, voted),
+    )
+
+
+def teach(taught: Tensor, label: Tensor, ballot: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the room that was made to the teacher's (N, 17) shares of both heads."""
+    classes = label.shape[1] - 1
+    return (
+        label[:, :classes] + label[:, classes:] * taught[:, :classes],
+        ballot[:, :-1] + ballot[:, -1:] * taught[:, classes:],
     )
 
 

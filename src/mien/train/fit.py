@@ -85,16 +85,14 @@ def fit(
         }  # fmt: skip
         run.claim(folder, recipe, facts | {"precision": arithmetic})
     accelerator.wait_for_everyone()
-    samples = _taught(recipe, samples, accelerator, watch)
+    samples = _taught(recipe, samples, watch)
+    network.to(accelerator.device)  # before the optimiser's state, which is loaded to where it is
     optimizer = optim.build_optimizer(
         network, **recipe.optimizer.model_dump(exclude={"clip"}),
         layer_decay=recipe.transfer.layer_decay,
     )  # fmt: skip
     ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
     first, history = keep.resume(folder / run.CHECKPOINT, network, optimizer, ema)
-    network.to(accelerator.device)
-    if ema is not None:
-        ema.to(accelerator.device)
     kept: Network = network if ema is None else ema.module
     make = batch_maker(recipe, samples)
     row_weight = balance.row_weights(samples.label, recipe.balance.sampling)
@@ -188,14 +186,14 @@ def _share(hits: Tensor) -> float:
     return round(hits.float().mean().item(), 4)
 
 
-def _taught(recipe: Recipe, samples: Samples, accelerator: Accelerator, watch: Watcher) -> Samples:
+def _taught(recipe: Recipe, samples: Samples, watch: Watcher) -> Samples:
     if not recipe.targets.teacher or not recipe.targets.teacher_views:
         return samples
-    with accelerator.main_process_first():
-        views = teacher.ask(
-            recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers",
-            count=recipe.targets.teacher_views, track=watch.asked,
-        )  # fmt: skip
+    # One process asks, and the others wait at its lock: a barrier would end after half an hour.
+    views = teacher.ask(
+        recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers",
+        count=recipe.targets.teacher_views, track=watch.asked,
+    )  # fmt: skip
     return replace(samples, teacher=teacher.targets(views, recipe.targets.temperature))
 
 
