@@ -220,5 +220,29 @@ def test_to_grey_agrees_with_pillow() -> None:
     assert to_grey(grey) is grey
 
 
+def test_no_file_starts_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow hands EPS to Ghostscript, which runs whatever the file says, without end."""
+    import shutil
+    import subprocess
+
+    def never(*args: object, **more: object) -> None:
+        pytest.fail(f"started {args}")
+
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    for name in ("Popen", "check_call", "run"):
+        monkeypatch.setattr(subprocess, name, never)
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n"
+    with pytest.raises(ImageError, match="not a picture"):
+        read(eps)
+
+
+def test_large_and_big_endian_pictures() -> None:
+    tall = np.random.default_rng(0).integers(0, 256, (700, 3, 3)).astype(np.uint8)
+    whole = np.rint(tall.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32))
+    np.testing.assert_array_equal(to_grey(tall), whole)
+    deep = np.linspace(0, 65535, 48).reshape(6, 8).astype(np.uint16)
+    np.testing.assert_array_equal(read(deep.astype(">u2")), read(deep))
+
+
 def test_suffixes_are_lower_case() -> None:
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in images.SUFFIXES)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ SUFFIXES = frozenset(
 )
 """File name endings that folders are searched for."""
 
+_COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # known to Pillow without loading all plugins
+_STRIP = 256
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV
 
 Source = str | Path | bytes | Image.Image | NDArray[np.generic]
@@ -69,7 +72,10 @@ def to_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Luma (ITU-R BT.601) of an RGB array: uint8 (H, W, 3) to (H, W); (H, W) passes through."""
     if rgb.ndim == 2:
         return rgb
-    grey: NDArray[np.uint8] = np.rint(rgb.astype(np.float32) @ _GREY).astype(np.uint8)
+    grey = np.empty(rgb.shape[:2], np.uint8)
+    for top in range(0, len(rgb), _STRIP):  # a whole picture of floats would be a gigabyte
+        rows = rgb[top : top + _STRIP]
+        grey[top : top + _STRIP] = np.rint(rows.astype(np.float32) @ _GREY)
     return grey
 
 
@@ -77,7 +83,7 @@ def _from_bytes(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     if not data:
         raise ImageError(f"{name}: empty file; copy or download it again")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _open(data) as image:
             return _from_pil(image, name, max_pixels)
     except Image.DecompressionBombError:
         own = 2 * (Image.MAX_IMAGE_PIXELS or max_pixels)
@@ -90,6 +96,20 @@ def _from_bytes(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise
     except Exception as error:
         raise _damaged(name, error) from None
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=_COMMON)
+    except UnidentifiedImageError:
+        return Image.open(io.BytesIO(data), formats=_formats())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """What Pillow decodes itself: EPS and WMF run other programs, for as long as a file likes."""
+    Image.init()
+    return tuple(name for name in Image.ID if name not in {"EPS", "WMF"})
 
 
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -124,12 +144,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _deep_grey(values: NDArray[np.generic]) -> Image.Image:
     """Scale grey of more than 8 bits: int32 by the range it fits in, floats as in ``read``."""
-    numbers = values.astype(np.float64)
     if np.issubdtype(values.dtype, np.floating):
-        return Image.fromarray(_float_to_byte(numbers))
-    deep = values.dtype == np.uint16 or numbers.max(initial=0) > 255
-    top = 65535 if deep else 255
-    return Image.fromarray(_to_byte(numbers / top))
+        return Image.fromarray(_float_to_byte(values.astype(np.float64)))
+    deep = values.dtype.itemsize == 2 or values.max(initial=0) > 255
+    if not deep:
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    return Image.fromarray(_LEVELS[values.clip(0, 65535)])
 
 
 def _from_array(array: NDArray[np.generic], max_pixels: int) -> NDArray[np.uint8]:
@@ -144,8 +164,8 @@ def _from_array(array: NDArray[np.generic], max_pixels: int) -> NDArray[np.uint8
         pixels = _to_byte(array.astype(np.float64))
     elif array.dtype == np.uint8:
         pixels = array.astype(np.uint8, copy=False)
-    elif array.dtype == np.uint16:
-        pixels = _to_byte(array.astype(np.float64) / 65535)
+    elif array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        pixels = _LEVELS[array]
     elif np.issubdtype(array.dtype, np.floating):
         pixels = _float_to_byte(array.astype(np.float64))
     else:
@@ -165,6 +185,10 @@ def _float_to_byte(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def _to_byte(unit: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+
+
+_LEVELS = _to_byte(np.arange(65536) / 65535)
+"""The byte of each 16-bit level: a picture of floats in its place takes 34 bytes a pixel."""
 
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:

@@ -119,6 +119,21 @@ def test_votes_by_name_with_or_without_the_suffix(tmp_path):
     assert votes[2].tolist() == [-1] * 10
 
 
+def test_shares_are_no_votes(tmp_path):
+    picture(tmp_path / "train" / "happy" / "a.png")
+    header = ["file", *VOTE_COLUMNS]
+    write_csv(tmp_path / "votes.csv", header, [("train/happy/a.png", *["0.1"] * 10)])
+    with pytest.raises(ValueError, match=r"votes\.csv: line 2: .*whole numbers"):
+        list_source(tmp_path)
+
+
+def test_a_linked_folder_is_not_passed_over(tmp_path):
+    picture(tmp_path / "elsewhere" / "b.png")
+    picture(tmp_path / "set" / "angry" / "a.png")
+    (tmp_path / "set" / "sad").symlink_to(tmp_path / "elsewhere")
+    assert list_source(tmp_path / "set").id == ["angry/a.png", "sad/b.png"]
+
+
 def test_one_line_says_what_is_wrong(tmp_path):
     with pytest.raises(FileNotFoundError, match="mien data download"):
         list_source(tmp_path / "nothing")

@@ -89,3 +89,15 @@ def test_copies_of_an_earlier_run_are_not_read(pictures, tmp_path):
     assert set(find_pictures([f"{tmp_path}/**/*.png"], copies=drawn)) <= set(before)
     assert len(find_pictures([tmp_path])) == 2 * len(before)
     assert len(find_pictures([drawn], copies=drawn)) == len(before)  # asked for by name
+
+
+def test_a_name_that_is_too_long_ends_no_job(pictures, tmp_path):
+    long, just = str(tmp_path / ("x" * 300 + ".png")), tmp_path / ("y" * 251 + ".bmp")
+    assert find_pictures([pictures[0], long]) == [str(pictures[0]), long]
+    Image.fromarray(np.full((48, 48), 90, np.uint8)).save(just)
+    copies = Annotated(tmp_path / "drawn", [str(pictures[0]), long, str(just)])
+    copies.check()
+    for source in (str(pictures[0]), str(just)):
+        copies.write(Picture(source, 48, 48))
+        assert not copies.lacks(source)
+    assert copies.lacks(long)

@@ -30,7 +30,7 @@ def test_mid_p_against_its_definition():
     first = np.array([True] * b + [False] * (n - b))
     assert mcnemar(first, ~first).p_mid == pytest.approx(expected)
     tied = np.array([True] * 3 + [False] * 3)
-    assert mcnemar(tied, ~tied).p_mid == pytest.approx(1 - comb(6, 3) / 2**6)
+    assert mcnemar(tied, ~tied).p_mid == pytest.approx(1 - comb(6, 3) / 2**7)
 
 
 def test_mcnemar_keeps_its_level():

@@ -42,6 +42,16 @@ def test_every_picture_is_scored_once_by_a_network_that_has_not_seen_it(tmp_path
     assert np.array_equal(again.label, table.label)
 
 
+def test_one_of_several_processes_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(folds, "score_unseen", lambda recipe, learn, out, place, watch: (
+        np.full((len(out), 7), 1 / 7), np.full((len(out), 10), 0.1)
+    ))  # fmt: skip
+    for rank, files in (("1", []), ("0", [folds.OOF, folds.RECIPE])):
+        monkeypatch.setenv("RANK", rank)
+        folds.fit_folds(tiny_recipe(), make_faces(98), tmp_path, folds=2, watch=Silent())
+        assert sorted(path.name for path in tmp_path.iterdir()) == files
+
+
 @pytest.mark.parametrize("number", [1, 50])
 def test_too_many_folds_say_what_is_possible(tmp_path: Path, number: int):
     with pytest.raises(ValueError, match="choose from 2 to 14"):

@@ -47,6 +47,12 @@ def test_bad_override(text: str):
         load(None, ["epochs=2", text])
 
 
+@pytest.mark.parametrize("folder", ["data/😀", "자료/얼굴", 'odd "name"'])
+def test_any_path_comes_back_from_a_saved_recipe(folder: str):
+    recipe = vary(Recipe(), {"data.path": folder})
+    assert parse(tomllib.loads(recipe.to_toml())).data.path == folder
+
+
 def test_missing_and_broken_files(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="no such recipe"):
         load(tmp_path / "no.toml")

@@ -76,6 +76,17 @@ def test_interface(folder):
     assert client.post("/api/decisions", json=taken_back).json() == {"decided": 0}
 
 
+def test_pages_on_one_folder_keep_each_others_decisions(folder):
+    _, out = folder
+    pages = [Review.open(out), Review.open(out)]
+    ids = [str(entry["id"]) for entry in pages[0].entries[:2]]
+    pages[0].decide([(ids[0], "drop", "")])
+    pages[1].decide([(ids[1], "keep", "")])
+    assert decided(out) == {ids[0]: ("drop", ""), ids[1]: ("keep", "")}
+    pages[0].decide([(ids[0], "", "")])
+    assert decided(out) == {ids[1]: ("keep", "")}
+
+
 def test_a_crop_is_named_by_its_pixels(folder):
     """Named by row, a browser showed crops of an earlier run beside other entries."""
     source, out = folder

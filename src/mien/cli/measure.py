@@ -30,7 +30,7 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL DATA",
-            help="A bundle or a run, and the data: a folder, or a predictions.npz.",
+            help="A bundle or a run, and the data folder; with --predictions, the data alone.",
         ),
     ],
     predictions: Annotated[

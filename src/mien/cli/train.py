@@ -72,7 +72,7 @@ def distill(
     """
     keep_pages()
     asked = [
-        f"targets.teacher={json.dumps(teacher)}",
+        f"targets.teacher={json.dumps(teacher, ensure_ascii=False)}",
         f"targets.teacher_weight={weight}",
         f"targets.temperature={temperature}",
     ]
@@ -125,8 +125,8 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
         raise ValueError(
             f"one recipe and one data folder, please; got {', '.join(files + folders)}"
         )
-    overrides += [f"data.path={json.dumps(folder)}" for folder in folders]
-    overrides += [f"network.start={json.dumps(start)}"] if start else []
+    overrides += [f"data.path={json.dumps(folder, ensure_ascii=False)}" for folder in folders]
+    overrides += [f"network.start={json.dumps(start, ensure_ascii=False)}"] if start else []
     recipe = load(files[0] if files else None, overrides)
     if not recipe.data.path:
         raise ValueError("which data? give a folder with train/<emotion>/*.png")

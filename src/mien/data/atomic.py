@@ -17,8 +17,12 @@ PART = ".part"
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; it takes the name when the block ends well."""
     part = path.with_name(f".{path.name}{PART}")
-    yield part
-    part.replace(path)
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def write_bytes(path: Path, data: bytes) -> bool:
@@ -26,7 +30,7 @@ def write_bytes(path: Path, data: bytes) -> bool:
     with suppress(FileNotFoundError):
         if path.read_bytes() == data:
             return False
-    with replacing(path) as part, part.open("wb", buffering=0) as file:
+    with replacing(path) as part, part.open("wb") as file:
         file.write(data)
     return True
 
@@ -41,11 +45,18 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows of a table with a header; none where there is no file."""
+    """The rows of a table with a header; none where there is no file.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
 
 
 def write_json(path: Path, value: Any) -> None:

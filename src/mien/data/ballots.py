@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.atomic import read_csv
-from mien.data.dataset import NO_VOTES
+from mien.data.dataset import NO_VOTES, whole_counts
 from mien.data.listing import Listing, no_votes
 from mien.emotions import BALLOT, VOTE_COLUMNS
 
@@ -30,7 +30,7 @@ def merge_votes(listing: Listing, path: Path) -> Listing:
     lines = [{k.strip(): v for k, v in line.items() if k} for line in read_csv(path)]
     columns = set(lines[0]) if lines else set()
     if {"file", *VOTE_COLUMNS} <= columns:
-        votes = _by_name(listing, lines)
+        votes = _by_name(listing, lines, path)
         if (votes[:, 0] < 0).all():
             example = lines[0]["file"]
             raise ValueError(
@@ -47,15 +47,15 @@ def merge_votes(listing: Listing, path: Path) -> Listing:
     return replace(listing, votes=votes, vote_file=path.name)
 
 
-def _by_name(listing: Listing, lines: list[dict[str, str]]) -> NDArray[np.int64]:
+def _by_name(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArray[np.int64]:
     row_of = {str(PurePosixPath(name).with_suffix("")): i for i, name in enumerate(listing.id)}
     row_of |= {name: i for i, name in enumerate(listing.id)}
     votes = no_votes(len(listing))
-    for line in lines:
+    for number, line in enumerate(lines, start=2):
         name = line["file"].replace("\\", "/")
         row = row_of.get(name, row_of.get(str(PurePosixPath(name or ".").with_suffix(""))))
         if row is not None:
-            votes[row] = _counts([line[column] for column in VOTE_COLUMNS])
+            votes[row] = _counts([line[column] for column in VOTE_COLUMNS], path, number)
     return votes
 
 
@@ -70,11 +70,15 @@ def _by_row(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArra
             f"{path}: {len(lines)} rows, but {listing.root.name} has {len(listing)}; "
             "FER+ goes with the complete fer2013.csv or icml_face_data.csv"
         )
-    return np.array([_counts([line[option] for option in BALLOT]) for line in lines], np.int64)
+    votes = [
+        _counts([line[option] for option in BALLOT], path, number)
+        for number, line in enumerate(lines, start=2)
+    ]
+    return np.array(votes, np.int64)
 
 
-def _counts(cells: list[str]) -> NDArray[np.int64]:
+def _counts(cells: list[str], path: Path, number: int) -> NDArray[np.int64]:
     if not (cells[0] or "").strip():
         return np.full(len(cells), NO_VOTES)
-    counts = np.array([int(float(cell)) for cell in cells], np.int64)
+    counts = np.array(whole_counts(cells, path, number), np.int64)
     return counts if counts.sum() > 0 else np.full(len(cells), NO_VOTES)

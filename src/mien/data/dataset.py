@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from dataclasses import dataclass, replace
+import unicodedata
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mien.data.atomic import read_csv
 from mien.data.packed import FACES, read_packed
 from mien.emotions import EMOTIONS, VOTE_COLUMNS, parse
+from mien.images import SUFFIXES, read, to_grey
 
 SIZE = 48
 NO_VOTES = -1
@@ -42,8 +44,7 @@ class Dataset:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Dataset:
         """The chosen rows, in order."""
-        fields = ("id", "images", "emotion", "votes", "split", "group")
-        return replace(self, **{name: getattr(self, name)[rows] for name in fields})
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def of(self, split: str) -> Dataset:
         """The rows of one split.
@@ -102,7 +103,16 @@ def load(path: Path | str) -> Dataset:
     packed = path / FACES if path.is_dir() else path
     if not packed.is_file():
         return load_folder(path)
-    return Dataset(**read_packed(packed))
+    if packed.suffix.lower() != ".npz":
+        raise ValueError(
+            f"{packed}: neither a folder of pictures nor a packed file; first run "
+            f"`mien data prepare {packed} OUT`, then name OUT"
+        )
+    stored = read_packed(packed)
+    names = [field.name for field in fields(Dataset)]
+    if missing := [name for name in names if name not in stored]:
+        raise ValueError(f"{packed}: no {', '.join(missing)}; name a folder of crops instead")
+    return Dataset(**{name: stored[name] for name in names})
 
 
 def load_folder(root: Path | str) -> Dataset:
@@ -113,14 +123,15 @@ def load_folder(root: Path | str) -> Dataset:
 
     Raises:
         FileNotFoundError: no picture is found; the message says what is expected.
-        ValueError: an emotion folder whose name is not understood.
+        ValueError: an emotion folder whose name is not understood, or a picture or a line of
+            ``votes.csv`` that cannot be read.
     """
     root = Path(root)
     files = sorted(
         path
         for split in SPLITS
         for path in (root / split).glob("*/*")
-        if path.suffix.lower() in {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
     if not files:
         raise FileNotFoundError(
@@ -130,12 +141,11 @@ def load_folder(root: Path | str) -> Dataset:
     images = np.empty((len(files), SIZE, SIZE), np.uint8)
     emotion = np.empty(len(files), np.int64)
     for row, path in enumerate(files):
-        named = parse(path.parent.name)
+        named = parse(unicodedata.normalize("NFC", path.parent.name))  # macOS decomposes names
         if named is None:
             raise ValueError(f"{path.parent}: not an emotion; known are {', '.join(EMOTIONS)}")
         emotion[row] = named.position
-        with Image.open(path) as image:
-            images[row] = fit(np.asarray(image.convert("L")))
+        images[row] = fit(to_grey(read(path)))
     ids = [path.relative_to(root).as_posix() for path in files]
     return Dataset(
         id=np.array(ids),
@@ -152,9 +162,30 @@ def _read_votes(path: Path, ids: list[str]) -> NDArray[np.int64]:
     if not path.exists():
         return votes
     row_of = {name: row for row, name in enumerate(ids)}
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
-            row = row_of.get(line["file"])
-            if row is not None and line[VOTE_COLUMNS[0]]:
-                votes[row] = [int(float(line[column])) for column in VOTE_COLUMNS]
+    lines = read_csv(path)
+    missing = [name for name in ("file", *VOTE_COLUMNS) if lines and name not in lines[0]]
+    if missing:
+        raise ValueError(f"{path}: no column {', '.join(missing)}; see docs/data.md")
+    for number, line in enumerate(lines, start=2):
+        row = row_of.get(line["file"])
+        if row is not None and line[VOTE_COLUMNS[0]]:
+            votes[row] = whole_counts([line[name] for name in VOTE_COLUMNS], path, number)
     return votes
+
+
+def whole_counts(cells: list[str], path: Path, number: int) -> list[int]:
+    """How many people chose each option.
+
+    Raises:
+        ValueError: a cell is no whole number; the message names file and line.
+    """
+    try:
+        counts = [float(cell) for cell in cells]
+    except (TypeError, ValueError):
+        counts = [-1.0]
+    if any(not count.is_integer() or count < 0 for count in counts):
+        raise ValueError(
+            f"{path}: line {number}: {', '.join(map(str, cells))} are not counts of votes; give "
+            "whole numbers, not shares"
+        )
+    return [int(count) for count in counts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from mien.data.dataset import SPLITS
 from mien.data.listing import NO_LABEL, USAGES, Listing, no_votes
 from mien.emotions import Emotion, parse, synonyms
 from mien.images import SUFFIXES
+from mien.walk import walk
 
 DROP = "drop"
 
@@ -54,28 +54,31 @@ def unknown_names(counts: Mapping[str, int], what: str) -> ValueError:
 def list_folder(root: Path, mapping: Mapping[str, str]) -> Listing:
     """Every picture below ``root``, sorted by path, without hidden and ``__MACOSX`` entries.
 
-    The nearest folder above a picture that names an emotion is its label; one that names a split
-    ("train", "validation", "test") is its split; a file name that begins with "Training_",
-    "PublicTest_" or "PrivateTest_" tells its usage in the FER-2013 contest.
+    Linked folders are entered like any other. The nearest folder above a picture that names an
+    emotion is its label; one that names a split ("train", "validation", "test") is its split; a
+    file name that begins with "Training_", "PublicTest_" or "PrivateTest_" tells its usage in the
+    FER-2013 contest.
 
     Raises:
         ValueError: folders that mean no emotion, or a file name that is not UTF-8.
         FileNotFoundError: no picture at all.
+        OSError: a folder that cannot be read.
     """
     ids: list[str] = []
     emotion: list[int] = []
     split: list[str] = []
     unknown: Counter[str] = Counter()
     other = 0
-    for folder, inner, files in os.walk(root):
-        inner[:] = sorted(n for n in inner if not n.startswith((".", "__MACOSX")))
+    for folder, files in walk(
+        root, refuse=_refuse, enter=lambda path: not path.name.startswith("__MACOSX")
+    ):
         pictures = [
             f for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES
         ]
         other += sum(not f.startswith(".") for f in files) - len(pictures)
         if not pictures:
             continue
-        relative = Path(folder).relative_to(root)
+        relative = folder.relative_to(root)
         above = list(reversed(relative.parts))
         named = next((e for e in (understand(n, mapping) for n in above) if e is not None), None)
         if named is None:
@@ -107,3 +110,9 @@ def list_folder(root: Path, mapping: Mapping[str, str]) -> Listing:
         votes=no_votes(len(ids)),
         ignored=other,
     )
+
+
+def _refuse(error: OSError) -> None:
+    raise OSError(
+        f"{error.filename}: cannot be read ({error.strerror}); check its permissions"
+    ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,13 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def read_packed(path: Path) -> dict[str, NDArray[Any]]:
-    """Every array of a packed file."""
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    """Every array of a packed file.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path}: damaged ({error}); run mien data prepare again") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class Review:
     _paths: dict[str, str] = field(repr=False)
     _lost: dict[str, int] = field(repr=False)
     _images: NDArray[np.uint8] = field(repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def open(cls, out: Path) -> Review:
@@ -85,16 +87,18 @@ class Review:
             KeyError: no such picture; nothing is changed then.
             ValueError: no such action or emotion; nothing is changed then.
         """
-        decisions = dict(self.decisions)
-        for name, action, emotion in changes:
-            if name not in self._lost and name not in self._paths:
-                raise KeyError(name)
-            if action:
-                decisions[name] = Decision.parse(action, emotion)
-            else:
-                decisions.pop(name, None)
-        write_decisions(self.out / FILE, decisions)
-        self.decisions = decisions
+        with self._lock:
+            # Read anew: another page or an editor may have written since, and nothing is lost.
+            decisions = read_decisions(self.out / FILE)
+            for name, action, emotion in changes:
+                if name not in self._lost and name not in self._paths:
+                    raise KeyError(name)
+                if action:
+                    decisions[name] = Decision.parse(action, emotion)
+                else:
+                    decisions.pop(name, None)
+            write_decisions(self.out / FILE, decisions)
+            self.decisions = decisions
 
 
 def _entries(gallery: Gallery) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from mien.infer.draw import annotate
 from mien.infer.heat import heat
 from mien.infer.results import Picture
 
+_LONGEST = 255
+"""Bytes of a file's name that file systems take."""
 _WRITTEN = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -58,13 +61,18 @@ class Annotated:
     def target(self, source: str) -> Path:
         """Where the annotated copy of ``source`` goes; other formats than the web's become PNG.
 
+        A name that gets too long by that becomes a hash of it.
+
         Raises:
             ValueError: the copy would replace a picture of the job, or a link leads it elsewhere.
         """
         path = _plain(source).relative_to(self.root)
-        suffix = "" if path.suffix.lower() in _WRITTEN else ".png"
-        target = self.folder / path.with_name(path.name + suffix)
-        with suppress(FileNotFoundError):
+        suffix = path.suffix.lower() if path.suffix.lower() in _WRITTEN else ".png"
+        name = path.name if path.suffix.lower() in _WRITTEN else path.name + suffix
+        if len(os.fsencode(name)) > _LONGEST:
+            name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32] + suffix
+        target = self.folder / path.with_name(name)
+        with suppress(OSError):
             status = target.stat()
             if (status.st_dev, status.st_ino) in self.originals:
                 raise ValueError(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mien.images import SUFFIXES
+from mien.walk import walk
 
 
 def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None) -> list[str]:
@@ -24,11 +25,12 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
     found: dict[str, None] = {}
     skipped = copies.resolve() if copies is not None else None
     for argument in map(str, arguments):
-        if Path(argument).is_dir():
+        # not Path's, which raise where a name is too long or a folder above is closed
+        if os.path.isdir(argument):  # noqa: PTH112
             matches = _below(argument, skipped)
             if not matches:
                 raise ValueError(f"{argument}: no pictures in this folder; name another, or files")
-        elif glob.has_magic(argument) and not Path(argument).exists():
+        elif glob.has_magic(argument) and not os.path.exists(argument):  # noqa: PTH110
             # Path.glob takes no absolute pattern
             found_files = glob.glob(argument, recursive=True)  # noqa: PTH207
             matches = sorted(
@@ -46,17 +48,18 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
 
 
 def _below(folder: str, skipped: Path | None) -> list[str]:
-    found = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and (skipped is None or Path(place, name).resolve() != skipped)
-        )
+    found: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        found.append(str(error.filename))  # read in its place, it says what is wrong
+
+    def enter(path: Path) -> bool:
+        return skipped is None or path.resolve() != skipped
+
+    for place, files in walk(Path(folder), refuse=refuse, enter=enter):
         found += [
-            str(Path(place, name))
-            for name in sorted(files)
+            str(place / name)
+            for name in files
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
         ]
     return found

@@ -46,8 +46,8 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> McNemar:
         return McNemar(0, 0, 1.0, 1.0)
     tail = 2 * float(binom.cdf(fewer, n, 0.5))
     at = float(binom.pmf(fewer, n, 0.5))
-    # With equal counts the two tails share the middle, which a mid-p counts once.
-    mid = 1 - at if only_first == only_second else tail - at
+    # With equal counts the two tails share the middle, of which a mid-p takes half.
+    mid = 1 - at / 2 if only_first == only_second else tail - at
     return McNemar(only_first, only_second, min(1.0, tail), min(1.0, mid))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -120,12 +122,15 @@ class Predictions:
         Raises:
             ValueError: a required array is missing or has the wrong shape.
         """
-        with np.load(Path(path), allow_pickle=False) as arrays:
-            missing = {"id", "y", "label"} - set(arrays.files)
-            if missing:
-                raise ValueError(f"{path}: no {', '.join(sorted(missing))}; not a predictions file")
-            known = {f.name for f in fields(cls)}
-            values = {name: arrays[name] for name in arrays.files if name in known}
+        known = {f.name for f in fields(cls)}
+        try:
+            with np.load(Path(path), allow_pickle=False) as arrays:
+                values = {name: arrays[name] for name in arrays.files if name in known}
+        except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"{path}: damaged ({error}); run mien evaluate again") from None
+        missing = {"id", "y", "label"} - values.keys()
+        if missing:
+            raise ValueError(f"{path}: no {', '.join(sorted(missing))}; not a predictions file")
         for name in ("label", "ballot"):
             if name in values:
                 values[name] = values[name].astype(np.float64)

@@ -50,10 +50,13 @@ def from_csv(path: Path | str) -> Predictions:
         ValueError: no id, a missing emotion, or a cell that is not a score; the message names it.
     """
     path = Path(path)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-        rows = list(reader)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+            rows = list(reader)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
     key = next((columns[name] for name in ID_COLUMNS if name in columns), None)
     if key is None:
         raise ValueError(f"{path}: no column for the picture; name it one of {_list(ID_COLUMNS)}")
@@ -65,14 +68,18 @@ def from_csv(path: Path | str) -> Predictions:
     ballot_columns = [columns.get(f"ballot_{option.lower()}") for option in BALLOT]
     vote_columns = [columns.get(name.lower()) for name in VOTE_COLUMNS]
     truth = next((columns[name] for name in TRUTH_COLUMNS if name in columns), None)
-    return Predictions(
+    table = Predictions(
         id=np.array([row[key].strip() for row in rows]),
         y=_truth(path, rows, truth),
         label=_label_scores(path, rows, columns),
         ballot=_scores(path, rows, ballot_columns) if all(ballot_columns) else None,
         counts=_counts(path, rows, vote_columns) if all(vote_columns) else None,
         system=path.stem,
-    ).check()
+    )
+    try:
+        return table.check()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def join(scores: Predictions, truth: Predictions) -> Predictions:

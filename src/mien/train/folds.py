@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def fit_folds(
         raise ValueError(f"--folds {folds}: choose from 2 to {most} with these pictures")
     fold = assign(data.emotion, data.group, folds, seed=recipe.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / RECIPE).exists():
+    writes = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    if writes and not (folder / RECIPE).exists():
         write_text(folder / RECIPE, recipe.to_toml())
     parts = []
     for number in range(folds):
@@ -69,7 +71,8 @@ def fit_folds(
         counts=data.votes if data.has_votes.any() else None, group=data.group,
         system=recipe.name, split="train",
     ).check()  # fmt: skip
-    table.save(folder / OOF)
+    if writes:
+        table.save(folder / OOF)
     return table
 
 

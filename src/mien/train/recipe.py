@@ -180,7 +180,7 @@ def _toml(tree: Mapping[str, Any], prefix: str = "") -> str:
     """Write nested dicts of scalars and lists; JSON scalars are TOML scalars."""
     plain = {k: v for k, v in tree.items() if not isinstance(v, dict)}
     tables = {k: v for k, v in tree.items() if isinstance(v, dict)}
-    lines = [f"{_key(k)} = {json.dumps(v)}" for k, v in plain.items()]
+    lines = [f"{_key(k)} = {json.dumps(v, ensure_ascii=False)}" for k, v in plain.items()]
     out = "\n".join(lines) + ("\n" if lines else "")
     for name, table in tables.items():
         head = f"{prefix}{_key(name)}"
@@ -190,4 +190,4 @@ def _toml(tree: Mapping[str, Any], prefix: str = "") -> str:
 
 def _key(name: str) -> str:
     bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else json.dumps(name)
+    return name if bare else json.dumps(name, ensure_ascii=False)
