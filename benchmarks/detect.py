@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from montage import PORTRAITS, match, montage, sample
+from benchmarks.montage import PORTRAITS, match, montage, sample
 from PIL import Image
 from rich.console import Console
 from rich.table import Table

@@ -1,10 +1,14 @@
 import csv
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mien.data.dataset import load
 from mien.data.folders import understand
 from mien.data.pixelcsv import decode_pixels
 from mien.data.sources import list_source
@@ -102,6 +106,25 @@ def test_ferplus_goes_onto_rows(tmp_path):
     picture(tmp_path / "set" / "happy" / "a.png")
     with pytest.raises(ValueError, match="counts the rows"):
         list_source(tmp_path / "set", votes=tmp_path / "fer2013new.csv")
+
+
+def test_the_folder_that_figures_come_from_is_laid_out(tmp_path):
+    usages = ("Training", "PublicTest", "PrivateTest", "Training")
+    write_csv(
+        tmp_path / "fer2013.csv", ["emotion", "pixels", "Usage"], [(6, PIXELS, u) for u in usages]
+    )
+    votes = [(u, f"fer{i}.png", *([0] * 10 if i == 3 else [i] * 10)) for i, u in enumerate(usages)]
+    write_csv(tmp_path / "fer2013new.csv", ["Usage", "Image name", *BALLOT], votes)
+    tool = Path(__file__).parents[2] / "tools" / "lay_out_fer2013.py"
+    sources = [str(tmp_path / name) for name in ("fer2013.csv", "fer2013new.csv", "out")]
+    subprocess.run([sys.executable, str(tool), *sources], check=True)
+    data = load(tmp_path / "out")
+    assert data.id.tolist() == [
+        "test/neutral/PublicTest_00001.png", "train/neutral/Training_00000.png",
+        "train/neutral/Training_00003.png",
+    ]  # fmt: skip
+    assert data.votes[:, 0].tolist() == [1, -1, -1]
+    assert (data.images == 7).all()
 
 
 def test_votes_by_name_with_or_without_the_suffix(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 import torch
 from tests.train.conftest import make_faces, tiny_recipe
 
+from mien.emotions import BALLOT, BALLOT_INDEX
 from mien.train import checkpoint, fit, keep, run, weights
+from mien.train.loop import predict
 from mien.train.network import Network
 from mien.train.recipe import Recipe
 from mien.train.watch import Silent
@@ -100,6 +103,18 @@ def test_freezing_then_unfreezing_resumes_to_the_same_bits(tmp_path: Path):
     with pytest.raises(StopError):
         fit.fit(recipe, make_faces(98, copies=6), tmp_path / "cut", watch=Killer(2, 1))
     assert bits(learn(recipe, tmp_path / "cut")) == bits(whole)
+
+
+def test_without_any_votes_the_ballot_learns_the_labels(tmp_path: Path):
+    """Made non-faces alone taught it that nothing is a face."""
+    faces = make_faces(98)
+    bare = replace(faces, votes=np.full_like(faces.votes, -1))
+    recipe = tiny_recipe(epochs=8, optimizer__lr=1e-2, data__nonfaces=0.13)
+    network = fit.fit(recipe, bare, tmp_path, watch=Silent())
+    label, ballot = predict(network, torch.from_numpy(faces.images), size=24)
+    assert ballot[:, BALLOT.index("NF")].mean() < 0.3
+    named = ballot[:, BALLOT_INDEX].argmax(1)
+    assert (named == label.argmax(1)).float().mean() > 0.7
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path):

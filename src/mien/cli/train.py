@@ -149,6 +149,8 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     first = os.environ.get("RANK", "0") == "0"
     console, folder = Console(quiet=not first), runs_folder() / recipe.name
     data = load(recipe.data.path).of("train")
+    if first and not data.has_votes.any() and not recipe.targets.teacher:
+        say(f"{recipe.data.path}: no votes, so the votes head learns the labels")
     bar = Bar(console)
     watch: Any = Events(folder, bar) if tensorboard and first else bar
     stopped: Stopped | None = None

@@ -32,7 +32,15 @@ from mien.train.loop import predict_sharded, train_epoch
 from mien.train.network import Network
 from mien.train.recipe import Recipe
 from mien.train.run import runs_folder
-from mien.train.samples import Samples, batches, from_dataset, holdout_split, thin, trainable
+from mien.train.samples import (
+    Samples,
+    batches,
+    from_dataset,
+    holdout_split,
+    label_as_vote,
+    thin,
+    trainable,
+)
 from mien.train.signals import stoppable
 from mien.train.watch import Watcher
 
@@ -85,6 +93,8 @@ def fit(
         }  # fmt: skip
         run.claim(folder, recipe, facts | {"precision": arithmetic})
     accelerator.wait_for_everyone()
+    if not samples.voted.any() and not recipe.targets.teacher:
+        samples = label_as_vote(samples, smoothing=recipe.targets.smoothing)
     samples = _taught(recipe, samples, watch)
     network.to(accelerator.device)  # before the optimiser's state, which is loaded to where it is
     optimizer = optim.build_optimizer(

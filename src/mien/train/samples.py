@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.data.dataset import Dataset
+from mien.emotions import BALLOT_INDEX
+from mien.train.losses import label_targets
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ def from_dataset(data: Dataset) -> Samples:
         ballot=counts / counts.sum(dim=1, keepdim=True).clamp(min=1),
         voted=voted,
     )
+
+
+def label_as_vote(samples: Samples, *, smoothing: float) -> Samples:
+    """Where nobody voted on any picture, the label counts as its one vote.
+
+    Otherwise made non-faces would be all that the ballot learns from, and it would see no face
+    anywhere.
+    """
+    choice = torch.tensor(BALLOT_INDEX)[samples.label]
+    ballot = label_targets(choice, classes=samples.ballot.shape[1], smoothing=smoothing)
+    return replace(samples, ballot=ballot, voted=torch.ones(len(samples)))
 
 
 def trainable(data: Dataset) -> Dataset:
