@@ -8,13 +8,14 @@ from tests.train.test_runs import made_run
 from typer.testing import CliRunner
 
 from mien.cli import train as verbs
+from mien.cli.export import soup
 from mien.cli.tune import tune
 
 
 @pytest.fixture
 def app() -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False)
-    for verb in (verbs.train, verbs.distill, verbs.runs, tune):
+    for verb in (verbs.train, verbs.distill, verbs.runs, tune, soup):
         app.command()(verb)
     return app
 
@@ -50,7 +51,7 @@ def test_no_runs_say_what_makes_them(app: typer.Typer, runs: Path):
         CliRunner().invoke(app, ["runs"], catch_exceptions=False)
 
 
-@pytest.mark.parametrize("verb", ["train", "distill", "runs", "tune"])
+@pytest.mark.parametrize("verb", ["train", "distill", "runs", "tune", "soup"])
 def test_help_ends_with_an_example(app: typer.Typer, verb: str):
     shown = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
     assert f"Example: mien {verb}" in shown.stdout

@@ -48,7 +48,15 @@ def build() -> typer.Typer:
     for panel, verbs in {
         use: (predict.predict, video.video, web.serve, web.page),
         judge: (measure.evaluate, measure.compare, measure.report),
-        make: (train.train, train.runs, tune.tune, train.distill, measure.ensemble, export.export),
+        make: (
+            train.train,
+            train.runs,
+            tune.tune,
+            train.distill,
+            export.soup,
+            measure.ensemble,
+            export.export,
+        ),
         house: (doctor.doctor,),
     }.items():
         for verb in verbs:

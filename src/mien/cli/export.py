@@ -1,4 +1,4 @@
-"""``mien export``: finished runs in, a bundle out."""
+"""``mien export`` and ``soup``: finished runs in; a bundle, or the mean of their weights, out."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ def export(
         shipping.carry(next(iter(members)), bundle.path)
     size = bundle.graph.stat().st_size / 1e6
     say(f"{bundle.path}: {size:.1f} MB; try: mien predict --model {bundle.path} PHOTO")
+
+
+def soup(
+    runs: Annotated[list[str], typer.Argument(help="Two or more finished runs of one network.")],
+    out: Annotated[str, typer.Option(help="The new run's name.")],
+    weight: Annotated[list[float] | None, typer.Option(help="Of each run, in order.")] = None,
+) -> None:
+    """Average the weights of runs that began alike: one network, at the cost of one.
+
+    Example: mien soup student_120 student_consistent --out student_soup
+    """
+    from mien.train.run import runs_folder
+    from mien.train.soup import soup as mean
+
+    folder = runs_folder() / out
+    mean(weights_of(runs, weight), folder)
+    say(f"{folder}: the mean of {', '.join(runs)}; mien export {out} makes a bundle of it")
 
 
 def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float]:

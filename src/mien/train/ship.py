@@ -22,6 +22,7 @@ from mien.train.export import export, finish, speed
 from mien.train.graph import Graph, Member
 from mien.train.network import Network
 from mien.train.recipe import Recipe
+from mien.train.soup import FACT
 
 COUNTS = {"images": "pictures", "voted": "with votes"}
 Weights = Literal["float32", "fp16", "int8"]
@@ -99,12 +100,13 @@ def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
     members, starts, known = [], [], []
     for folder, weight in runs.items():
         _, recipe, facts = open_run(folder)
-        members.append(
-            {
-                "run": folder.name, "trunk": recipe.network.trunk, "size": recipe.network.size,
-                "crop": recipe.network.crop, "epochs": recipe.epochs, "weight": round(weight, 4),
-            }
-        )  # fmt: skip
+        told = {
+            "run": folder.name, "trunk": recipe.network.trunk, "size": recipe.network.size,
+            "crop": recipe.network.crop, "epochs": recipe.epochs, "weight": round(weight, 4),
+        }  # fmt: skip
+        if FACT in facts:
+            told = told | {"mean_of": facts[FACT]}
+        members.append(told)
         starts.append(facts["start"])
         known.append(facts | {"source": Path(recipe.data.path).name})
     return Card(
