@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 from typer.testing import CliRunner
 
+from mien import __version__
 from mien.cli import build
 from mien.cli.plain import grid, say
 
@@ -26,6 +27,11 @@ def test_a_table_keeps_brackets_and_long_words():
     shown = console.file.getvalue()
     assert "[red].npz" in shown and "71.5 %" in shown
     assert shown.count("x") == 40
+
+
+def test_the_version_needs_no_verb():
+    result = CliRunner().invoke(build(), ["--version"])
+    assert (result.exit_code, result.stdout.strip()) == (0, __version__)
 
 
 def test_help_keeps_brackets_and_fills_its_lines():

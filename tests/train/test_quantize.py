@@ -1,7 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+from tests.train.conftest import make_faces, tiny_recipe
+
+from mien.train import quantize, starts
+from mien.train.export import to_onnx
+from mien.train.graph import Graph, Member
 from mien.train.quantize import pair_range
 
 
@@ -18,3 +26,26 @@ def test_two_neighbouring_products_never_leave_sixteen_bits():
 def test_depthwise_weights_keep_their_own_range():
     weight = np.random.default_rng(1).standard_normal((8, 1, 3, 3)).astype(np.float32)
     assert np.allclose(pair_range(weight), np.abs(weight).max(axis=(1, 2, 3)))
+
+
+def test_corrected_biases_keep_the_means_of_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    torch.manual_seed(0)
+    settings = tiny_recipe(network__trunk="mobilenetv1_100", network__trunk_args={}).network
+    crops = make_faces(98).images
+    network, _ = starts.begin(settings, torch.from_numpy(crops))
+    with torch.no_grad():  # statistics of what it sees, or a random network's maps all but vanish
+        network.train()
+        for _ in range(20):
+            network(torch.from_numpy(crops[:, None]).float())
+    source = tmp_path / "float.onnx"
+    to_onnx(Graph([Member(network.eval(), 24, 48)], flip=False).eval(), source)
+    quantize.to_int8(source, tmp_path / "corrected.onnx", crops[:48])
+    monkeypatch.setattr(quantize, "correct_biases", lambda source, target, crops: None)
+    quantize.to_int8(source, tmp_path / "rounded.onnx", crops[:48])
+    corrected, rounded = (
+        quantize.fidelity(source, tmp_path / f"{name}.onnx", crops[48:])
+        for name in ("corrected", "rounded")
+    )
+    assert corrected.mean_gap < 0.8 * rounded.mean_gap

@@ -35,14 +35,13 @@ def build() -> typer.Typer:
     )
 
     @app.callback()
-    def version(
-        show: Annotated[bool, typer.Option("--version", is_eager=True, help="Print it.")] = False,
+    def root(
+        version: Annotated[
+            bool,
+            typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+        ] = False,
     ) -> None:
-        if show:
-            from mien import __version__
-
-            typer.echo(__version__)
-            raise typer.Exit
+        pass
 
     use, judge, make, house = "Use a model", "Judge a model", "Make a model", "Around the house"
     for panel, verbs in {
@@ -64,6 +63,15 @@ def build() -> typer.Typer:
     app.add_typer(data.app, name="data", rich_help_panel=make)
     app.add_typer(bundles.app, name="models", rich_help_panel=house)
     return app
+
+
+def _print_version(asked: bool) -> None:
+    """Print the version and leave; a callback, since no verb follows it."""
+    if asked:
+        from mien import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 def main() -> None:
