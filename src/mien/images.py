@@ -28,6 +28,11 @@ class ImageError(ValueError):
     """A picture that cannot be used; the message is one sentence: file, what is wrong, remedy."""
 
 
+def is_picture(name: str) -> bool:
+    """Whether folders are searched for a file of this name: by its ending, and not hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+
+
 def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Read a picture as an upright RGB array.
 

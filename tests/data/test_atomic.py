@@ -1,27 +1,14 @@
-import resource
-from contextlib import contextmanager
-
 import pytest
 
 from mien.data import atomic
-
-
-@contextmanager
-def room_for(size):
-    """Files grow to so many bytes; a write beyond is cut short, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.full_disk import no_file_above
 
 
 def test_a_full_disk_leaves_the_older_file(tmp_path):
     """An unbuffered write returns how much it wrote, and half a file took the whole one's name."""
     path = tmp_path / "decisions.csv"
     atomic.write_bytes(path, b"a" * 5000)
-    with room_for(2000), pytest.raises(OSError):
+    with no_file_above(2000), pytest.raises(OSError):
         atomic.write_bytes(path, b"b" * 6000)
     assert path.read_bytes() == b"a" * 5000
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -6,29 +6,17 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from tests.full_disk import no_file_above
 from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.train import checkpoint, fit, run, weights
 from mien.train.network import build
 from mien.train.signals import Stopped, stoppable
 from mien.train.watch import Silent
-
-
-@contextmanager
-def no_file_above(size: int) -> Iterator[None]:
-    """The kernel refuses longer files, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from importlib import import_module
@@ -70,9 +69,11 @@ def distill(
 
     Example: mien distill models/ensemble recipes/small.toml data/fer2013 name=student
     """
+    from mien.train.recipe import toml_value
+
     keep_pages()
     asked = [
-        f"targets.teacher={json.dumps(teacher, ensure_ascii=False)}",
+        f"targets.teacher={toml_value(teacher)}",
         f"targets.teacher_weight={weight}",
         f"targets.temperature={temperature}",
     ]
@@ -116,7 +117,7 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
     Raises:
         ValueError: two files or two folders, no data, or what ``recipe.load`` raises.
     """
-    from mien.train.recipe import load
+    from mien.train.recipe import load, toml_value
 
     files = [w for w in what if w.endswith(".toml") and "=" not in w]
     overrides = [w for w in what if "=" in w and not Path(w).is_dir()]
@@ -125,8 +126,8 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
         raise ValueError(
             f"one recipe and one data folder, please; got {', '.join(files + folders)}"
         )
-    overrides += [f"data.path={json.dumps(folder, ensure_ascii=False)}" for folder in folders]
-    overrides += [f"network.start={json.dumps(start, ensure_ascii=False)}"] if start else []
+    overrides += [f"data.path={toml_value(folder)}" for folder in folders]
+    overrides += [f"network.start={toml_value(start)}"] if start else []
     recipe = load(files[0] if files else None, overrides)
     if not recipe.data.path:
         raise ValueError("which data? give a folder with train/<emotion>/*.png")

@@ -14,7 +14,7 @@ from PIL import Image
 from mien.data.atomic import read_csv
 from mien.data.packed import FACES, read_packed
 from mien.emotions import EMOTIONS, VOTE_COLUMNS, parse
-from mien.images import SUFFIXES, read, to_grey
+from mien.images import is_picture, read, to_grey
 
 SIZE = 48
 NO_VOTES = -1
@@ -128,10 +128,7 @@ def load_folder(root: Path | str) -> Dataset:
     """
     root = Path(root)
     files = sorted(
-        path
-        for split in SPLITS
-        for path in (root / split).glob("*/*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        path for split in SPLITS for path in (root / split).glob("*/*") if is_picture(path.name)
     )
     if not files:
         raise FileNotFoundError(

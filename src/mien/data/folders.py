@@ -12,7 +12,7 @@ import numpy as np
 from mien.data.dataset import SPLITS
 from mien.data.listing import NO_LABEL, USAGES, Listing, no_votes
 from mien.emotions import Emotion, parse, synonyms
-from mien.images import SUFFIXES
+from mien.images import is_picture
 from mien.walk import walk
 
 DROP = "drop"
@@ -72,9 +72,7 @@ def list_folder(root: Path, mapping: Mapping[str, str]) -> Listing:
     for folder, files in walk(
         root, refuse=_refuse, enter=lambda path: not path.name.startswith("__MACOSX")
     ):
-        pictures = [
-            f for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES
-        ]
+        pictures = [f for f in files if is_picture(f)]
         other += sum(not f.startswith(".") for f in files) - len(pictures)
         if not pictures:
             continue

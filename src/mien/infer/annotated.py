@@ -67,8 +67,9 @@ class Annotated:
             ValueError: the copy would replace a picture of the job, or a link leads it elsewhere.
         """
         path = _plain(source).relative_to(self.root)
-        suffix = path.suffix.lower() if path.suffix.lower() in _WRITTEN else ".png"
-        name = path.name if path.suffix.lower() in _WRITTEN else path.name + suffix
+        own = path.suffix.lower()
+        suffix = own if own in _WRITTEN else ".png"
+        name = path.name if own == suffix else path.name + suffix
         if len(os.fsencode(name)) > _LONGEST:
             name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32] + suffix
         target = self.folder / path.with_name(name)

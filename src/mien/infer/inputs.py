@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from mien.images import SUFFIXES
+from mien.images import is_picture
 from mien.walk import walk
 
 
@@ -57,9 +57,5 @@ def _below(folder: str, skipped: Path | None) -> list[str]:
         return skipped is None or path.resolve() != skipped
 
     for place, files in walk(Path(folder), refuse=refuse, enter=enter):
-        found += [
-            str(place / name)
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+        found += [str(place / name) for name in files if is_picture(name)]
     return found

@@ -176,11 +176,16 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
+def toml_value(value: Any) -> str:
+    """A scalar or a list as TOML writes it: JSON without its surrogates, which TOML refuses."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _toml(tree: Mapping[str, Any], prefix: str = "") -> str:
-    """Write nested dicts of scalars and lists; JSON scalars are TOML scalars."""
+    """Write nested dicts of scalars and lists."""
     plain = {k: v for k, v in tree.items() if not isinstance(v, dict)}
     tables = {k: v for k, v in tree.items() if isinstance(v, dict)}
-    lines = [f"{_key(k)} = {json.dumps(v, ensure_ascii=False)}" for k, v in plain.items()]
+    lines = [f"{_key(k)} = {toml_value(v)}" for k, v in plain.items()]
     out = "\n".join(lines) + ("\n" if lines else "")
     for name, table in tables.items():
         head = f"{prefix}{_key(name)}"
@@ -190,4 +195,4 @@ def _toml(tree: Mapping[str, Any], prefix: str = "") -> str:
 
 def _key(name: str) -> str:
     bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else json.dumps(name, ensure_ascii=False)
+    return name if bare else toml_value(name)

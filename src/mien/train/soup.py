@@ -10,8 +10,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
 from mien.train import run, weights
 from mien.train.recipe import Recipe, vary
 
@@ -40,10 +38,10 @@ def soup(runs: Mapping[Path, float], folder: Path) -> None:
     recipe, network = run.load_network(first)
     facts = run.read_facts(first)
     mean = {
-        key: torch.zeros_like(value, dtype=torch.float64) if value.is_floating_point() else value
+        key: value.double() * shares[first] if value.is_floating_point() else value
         for key, value in network.state_dict().items()
     }
-    for path, share in shares.items():
+    for path in list(shares)[1:]:
         other, member = run.load_network(path)
         _check(recipe, other, first, path)
         if run.read_facts(path)["data"] != facts["data"]:
@@ -52,7 +50,7 @@ def soup(runs: Mapping[Path, float], folder: Path) -> None:
             )
         for key, value in member.state_dict().items():
             if value.is_floating_point():
-                mean[key] += value.double() * share
+                mean[key] += value.double() * shares[path]
     network.load_state_dict(mean)
     told = {path.name: round(share, 4) for path, share in shares.items()}
     if (folder / run.RECIPE).exists() and run.read_facts(folder).get(FACT) != told:
