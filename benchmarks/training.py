@@ -36,7 +36,8 @@ TRIES = {
     "float32": {"precision": "float32"},
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
-    "padding inside": {"pad_first": False},
+    "stock depthwise": {"depthwise": False},
+    "stock 1x1": {"pointwise": False},
     "tiles": {"pays": True},
     "direct convolutions": {"pays": False},
     "small pages": {"huge": False},
@@ -70,8 +71,9 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from mien.train.depthwise import PadFirst
+    from mien.train.depthwise import Depthwise
     from mien.train.network import Network, build
+    from mien.train.pointwise import Pointwise
     from mien.train.winograd import Winograd
 
     steps = transforms.Compose(
@@ -91,7 +93,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     )
     network: Network = build(trunk).to(memory_format=torch.contiguous_format)
     for module in network.modules():
-        if isinstance(module, (PadFirst, Winograd)):
+        if isinstance(module, (Depthwise, Pointwise, Winograd)):
             module.__class__ = torch.nn.Conv2d
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     network.train()
@@ -115,8 +117,8 @@ def ours(
     from timm.utils import ModelEmaV3
 
     from mien.data.dataset import load
+    from mien.train import depthwise, optim, pointwise, precision, winograd
     from mien.train import network as networks
-    from mien.train import optim, precision, winograd
     from mien.train.fit import batch_maker
     from mien.train.loop import train_epoch
     from mien.train.recipe import parse
@@ -132,8 +134,10 @@ def ours(
         }
     )  # fmt: skip
     samples = from_dataset(trainable(load(data).of("train")))
-    if not options.get("pad_first", True):
-        networks.pad_first = lambda trunk: None
+    if not options.get("depthwise", True):
+        depthwise.speed_up = lambda trunk: None
+    if not options.get("pointwise", True):
+        pointwise.speed_up = lambda trunk: None
     if "pays" in options:
         winograd.pays = lambda: options["pays"]
     network = networks.build(trunk)

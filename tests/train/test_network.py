@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 from torch import nn
 
-from mien.train.depthwise import PadFirst, pad_first
+from mien.train import precision
 from mien.train.network import build, pass_on, widen_stem
-from mien.train.precision import choose, is_dense
+from mien.train.precision import choose
+
+TINY = {"channels": [8, 8, 16, 16]}
 
 
 def test_unknown_trunk_names_near_ones():
@@ -20,9 +20,9 @@ def test_unknown_trunk_names_near_ones():
     ("stem", "side"), [("stock", 2), ("stride-1", 4), ("no-pool", 4), ("small", 8)]
 )
 def test_small_stems_keep_a_larger_map_and_the_same_weights(stem: str, side: int):
-    network = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}, stem=stem)
+    network = build("test_resnet", trunk_args=TINY, stem=stem)
     assert network.features(torch.zeros(2, 1, 64, 64)).shape[2:] == (side, side)
-    plain = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]})
+    plain = build("test_resnet", trunk_args=TINY)
     network.load_state_dict(plain.state_dict())
 
 
@@ -52,7 +52,7 @@ def test_convolutions_after_the_first_begin_by_passing_their_input_on():
 
 
 def test_held_trunk_has_no_gradients_and_keeps_its_statistics():
-    network = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]})
+    network = build("test_resnet", trunk_args=TINY)
     network.hold(trunk=True, norms=False)
     network.train()
     before = {k: v.clone() for k, v in network.trunk.state_dict().items()}
@@ -66,38 +66,19 @@ def test_held_trunk_has_no_gradients_and_keeps_its_statistics():
     assert not torch.equal(network.trunk.bn1.running_mean, before["bn1.running_mean"])
 
 
-def test_auto_precision_is_explicit_where_asked_and_float32_for_depthwise_nets():
-    network = build("test_efficientnet")
-    assert not is_dense(network)
-    assert choose("bf16", network) == "bf16"
-    if not torch.cuda.is_available():
-        assert choose("auto", network) == "float32"
-    assert is_dense(build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}))
-
-
-@pytest.mark.parametrize("stride", [1, 2])
-def test_a_depthwise_kernel_larger_than_its_map_is_padded_first_and_stays_the_same(stride: int):
-    torch.manual_seed(0)
-    plain = nn.Conv2d(6, 6, 5, stride=stride, padding=2, groups=6, bias=False)
-    ours = copy.deepcopy(nn.Sequential(plain))
-    pad_first(ours)
-    assert isinstance(ours[0], PadFirst)
-    assert ours.state_dict().keys() == {"0.weight"}
-    for side in (3, 8):  # below the kernel's five pixels and above them
-        image = torch.rand(2, 6, side, side)
-        expected, got = plain(image), ours(image)
-        torch.testing.assert_close(got, expected)
-        for gradient, other in zip(
-            torch.autograd.grad(expected.square().sum(), plain.parameters()),
-            torch.autograd.grad(got.square().sum(), ours.parameters()),
-            strict=True,
-        ):
-            torch.testing.assert_close(other, gradient)
-        torch.testing.assert_close(ours.eval()(image), expected)
-        ours.train()
-
-
-def test_dense_and_small_convolutions_stay_stock():
-    trunk = nn.Sequential(nn.Conv2d(4, 4, 5, padding=2), nn.Conv2d(4, 4, 3, padding=1, groups=4))
-    pad_first(trunk)
-    assert [type(module) for module in trunk] == [nn.Conv2d, nn.Conv2d]
+@pytest.mark.parametrize(
+    ("features", "dense", "depthwise"),
+    [
+        ({"avx2"}, "float32", "float32"),
+        ({"avx512_bf16"}, "bf16", "float32"),
+        ({"avx512_bf16", "amx_bf16"}, "bf16", "bf16"),
+    ],
+)
+def test_auto_precision_is_bf16_where_it_pays(
+    features: set[str], dense: str, depthwise: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(precision, "cpu_features", lambda: frozenset(features))
+    assert choose("auto", build("test_resnet", trunk_args=TINY)) == dense
+    assert choose("auto", build("test_efficientnet")) == depthwise
+    assert choose("bf16", build("test_efficientnet")) == "bf16"

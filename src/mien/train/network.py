@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
+from mien.train import depthwise, pointwise, winograd
 from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
-from mien.train import winograd
-from mien.train.depthwise import pad_first
 
 Triple = tuple[float, float, float]
 HALF = (0.5, 0.5, 0.5)
@@ -147,7 +146,8 @@ def build(
         model.pre_logits = nn.Identity()
     if stem != "stock":
         widen_stem(model, stem)
-    pad_first(model)
+    depthwise.speed_up(model)
+    pointwise.speed_up(model)
     if winograd.pays():
         winograd.by_tiles(model)
     config = model.pretrained_cfg

@@ -11,21 +11,25 @@ from torch import nn
 def choose(asked: str, network: nn.Module) -> str:
     """``float32`` or ``bf16`` for ``asked``, which may be ``auto``.
 
-    auto takes bf16 on a GPU that has it, and on a CPU that multiplies it (AMX, AVX-512) where the
-    network is dense: there it doubles dense convolutions' speed and slows depthwise ones; on a CPU
-    that does not it slows both.
+    auto takes bf16 on a GPU that has it, and on a CPU where it was measured to pay: for any
+    network with AMX, for dense networks with the bf16 of AVX-512. A CPU without either is slower
+    in bf16.
     """
     if asked != "auto":
         return asked
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bf16" if multiplies_bf16() and is_dense(network) else "float32"
+    has = cpu_features()
+    pays = "amx_bf16" in has or ("avx512_bf16" in has and is_dense(network))
+    return "bf16" if pays else "float32"
 
 
-def multiplies_bf16() -> bool:
-    """Whether the CPU multiplies bf16, by tiles or by vectors (Linux tells; elsewhere no)."""
+def cpu_features() -> frozenset[str]:
+    """The flags of the CPU in Linux's words; none on other systems."""
     info = Path("/proc/cpuinfo")
-    return info.exists() and any(name in info.read_text() for name in ("amx_bf16", "avx512_bf16"))
+    lines = info.read_text().splitlines() if info.exists() else []
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.split())
 
 
 def is_dense(network: nn.Module) -> bool:
