@@ -113,3 +113,42 @@ def test_one_bad_card_hides_no_other_model(home):
     assert ["bad/card.json" in str(problem) for problem in bundles.damaged()] == [True]
     with pytest.raises(bundles.BundleError, match=r"no model 'nope'.*good"):
         bundles.find("nope")
+
+
+def test_without_a_name_it_is_the_model_that_mien_carries(home):
+    make_bundle(home / "default")
+    assert bundles.find() == bundles.ASSETS / bundles.DEFAULT
+    assert bundles.find("default").resolve() == home / "default"
+
+
+def test_add_brings_the_weights_along(home):
+    folder = make_bundle(home / "tiny")
+    (folder / bundles.WEIGHTS).write_bytes(b"weights")
+    added = bundles.add(str(folder), name="mine")
+    assert (added.path / bundles.WEIGHTS).read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("damage", ["bytes", "password", "compression"])
+def test_a_zip_that_cannot_be_unpacked_is_named(home, damage):
+    folder = make_bundle(home / "tiny")
+    place = home / "tiny.zip"
+    with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / bundles.GRAPH, "tiny/model.onnx")
+    data = bytearray(place.read_bytes())
+    begin = 30 + len("tiny/model.onnx")  # of the compressed bytes, after the local header
+    central = data.rindex(b"PK\x01\x02")
+    if damage == "bytes":
+        data[begin : begin + 40] = b"\xff" * 40
+    elif damage == "password":
+        data[6] |= 1
+        data[central + 8] |= 1
+    else:
+        data[8] = data[central + 10] = 99
+    place.write_bytes(data)
+    with pytest.raises(bundles.BundleError, match=r"tiny.zip: not a zip of a bundle"):
+        bundles.add(str(place))
+
+
+def test_an_address_that_cannot_be_reached_is_named(home):
+    with pytest.raises(bundles.BundleError, match=r"file:///nowhere.zip: cannot be fetched"):
+        bundles.add("file:///nowhere.zip")

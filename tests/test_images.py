@@ -246,3 +246,12 @@ def test_large_and_big_endian_pictures() -> None:
 
 def test_suffixes_are_lower_case() -> None:
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in images.SUFFIXES)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_a_damaged_exif_block_hides_no_pixels(kind: str) -> None:
+    options = {"lossless": True} if kind == "WEBP" else {}
+    plain = encoded(Image.fromarray(ramp()), kind, **options)
+    damaged = encoded(Image.fromarray(ramp()), kind, exif=b"Exif\0\0garbage-not-tiff", **options)
+    assert damaged != plain
+    assert np.array_equal(read(damaged), read(plain))

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from mien.emotions import BALLOT, EMOTIONS
 ASSETS = Path(__file__).parent / "assets"
 DEFAULT = "default"
 GRAPH, CARD = "model.onnx", "card.json"
+WEIGHTS = "weights.safetensors"
+"""Beside the graph where later trainings may start from the model."""
 
 
 class BundleError(ValueError):
@@ -139,10 +142,13 @@ def _scan() -> list[Bundle | BundleError]:
 def find(name: str | Path | None = None) -> Path:
     """The folder of a bundle given by name or path; a run's folder gives its bundle.
 
+    Without a name it is the model that mien carries, whatever lies in the working folder.
+
     Raises:
         BundleError: nothing is there; the message lists what is.
     """
-    name = name or DEFAULT
+    if name is None:
+        return ASSETS / DEFAULT
     given = Path(name)
     candidates = [given, given / "bundle", *(folder / name for folder in search_path())]
     for folder in candidates:
@@ -190,7 +196,13 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
         folder = Path(source)
         if "://" in source:
             folder = Path(scratch) / "bundle.zip"
-            with urllib.request.urlopen(source, timeout=60) as answer, folder.open("wb") as file:
+            try:
+                answer = urllib.request.urlopen(source, timeout=60)
+            except OSError as error:
+                raise BundleError(
+                    f"{source}: cannot be fetched ({error}); check the address and the network"
+                ) from None
+            with answer, folder.open("wb") as file:
                 shutil.copyfileobj(answer, file)
         if folder.is_file():
             if expected and sha256(folder) != expected.lower():
@@ -198,8 +210,11 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
             try:
                 with zipfile.ZipFile(folder) as archive:
                     archive.extractall(Path(scratch) / "out")
-            except zipfile.BadZipFile:
-                raise BundleError(f"{source}: not a zip of a bundle") from None
+            # damaged bytes, a password, and a compression that Python does not know
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+                raise BundleError(
+                    f"{source}: not a zip of a bundle, or a damaged one ({error}); fetch it again"
+                ) from None
             cards = sorted((Path(scratch) / "out").rglob(CARD))
             if not cards:
                 raise BundleError(f"{source}: holds no {CARD}")
@@ -211,8 +226,9 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
         part = target.with_name(target.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        for file_name in (GRAPH, CARD):
-            shutil.copyfile(bundle.path / file_name, part / file_name)
+        for file_name in (GRAPH, CARD, WEIGHTS):
+            if (bundle.path / file_name).exists():
+                shutil.copyfile(bundle.path / file_name, part / file_name)
         shutil.rmtree(target, ignore_errors=True)
         part.replace(target)
     return Bundle(target, bundle.card)

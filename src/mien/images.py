@@ -13,7 +13,21 @@ MAX_PIXELS = 100_000_000
 """Largest picture that ``read`` decodes, in pixels; about 300 MB as an array."""
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+    )
 )
 """File name endings that folders are searched for."""
 
@@ -121,10 +135,17 @@ def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint
     _check_size(image.width, image.height, name, max_pixels)
     try:
         image.load()
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-        return np.asarray(_to_rgb(ImageOps.exif_transpose(image) if turned else image))
+        return np.asarray(_to_rgb(_upright(image)))
     except Exception as error:
         raise _damaged(name, error) from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image
+    except Exception:  # the pixels are whole: a damaged EXIF block is no reason to refuse them
+        return image
 
 
 def _damaged(name: str, error: Exception) -> ImageError:

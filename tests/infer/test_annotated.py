@@ -6,6 +6,7 @@ from PIL import Image
 
 from mien.infer.annotated import Annotated
 from mien.infer.inputs import find_pictures
+from mien.infer.job import Job
 from mien.infer.results import Picture
 
 
@@ -101,3 +102,28 @@ def test_a_name_that_is_too_long_ends_no_job(pictures, tmp_path):
         copies.write(Picture(source, 48, 48))
         assert not copies.lacks(source)
     assert copies.lacks(long)
+
+
+def test_two_pictures_never_share_a_copy(pictures, tmp_path):
+    pixels = Image.fromarray(np.full((48, 48), 90, np.uint8))
+    for name in ("s.tif", "s.tif.png", "s.bmp"):
+        pixels.save(tmp_path / name)
+    copies = Annotated(tmp_path / "drawn", [str(tmp_path / n) for n in ("s.tif", "s.tif.png")])
+    copies.check()
+    first, second = (copies.target(source) for source in copies.sources)
+    assert second.name == "s.tif.png" != first.name
+    assert first.suffix == ".png"
+    alone = Annotated(tmp_path / "drawn", [str(tmp_path / "s.bmp"), str(tmp_path / "s.tif")])
+    assert [alone.target(source).name for source in alone.sources] == ["s.bmp.png", "s.tif.png"]
+
+
+def test_a_picture_that_went_away_is_an_error_of_its_own(pictures, tmp_path):
+    copies = Annotated(tmp_path / "drawn", ["y.png", "../x.png"])
+    job = Job(copies.sources, [], [copies])
+    job.open()
+    pictures[1].unlink()
+    done = list(job.run(Picture(source, 48, 48) for source in job.left))
+    assert "no such file" in done[0].error
+    assert done[1].error is None
+    assert not copies.lacks("../x.png")
+    assert job.summary.errors == 1

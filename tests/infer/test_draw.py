@@ -71,3 +71,8 @@ def test_head_chooses_the_scores() -> None:
 def test_unknown_language_is_refused() -> None:
     with pytest.raises(ValueError, match="choose from"):
         annotate(picture(64, 64), [], language="xx")
+
+
+def test_unknown_head_is_refused() -> None:
+    with pytest.raises(ValueError, match="votes, label"):
+        annotate(picture(64, 64), [], head="both")

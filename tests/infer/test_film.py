@@ -55,3 +55,27 @@ def test_a_silent_source_gives_a_silent_film(spoken, tmp_path):
     again.close()
     with av.open(str(tmp_path / "again.mp4")) as container:
         assert not container.streams.audio
+
+
+@pytest.mark.parametrize("ending", [".mov", ".mpg"])
+def test_sound_that_a_container_does_not_take_is_left_out(tmp_path, ending):
+    source = tmp_path / "opus.mkv"
+    with av.open(str(source), "w") as container:
+        picture = container.add_stream("libx264", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("libopus", rate=48_000, layout="mono")
+        frame = av.VideoFrame.from_image(Image.new("RGB", (64, 64)))
+        container.mux(picture.encode(frame))
+        tone = np.zeros((1, 4_800), np.int16)
+        audio = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
+        audio.sample_rate = 48_000
+        container.mux(sound.encode(audio))
+        container.mux(sound.encode())
+        container.mux(picture.encode())
+    film = Film(tmp_path / f"out{ending}", (64, 64), rate=10, sound=source)
+    film.open()
+    for i in range(10):
+        film.write(Image.new("RGB", (64, 64), (i * 20, 0, 0)), i / 10)
+    film.close()
+    with av.open(str(film.path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 10

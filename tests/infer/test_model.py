@@ -46,8 +46,14 @@ def test_classify_takes_lists_and_other_sizes(model, crops):
 def test_classify_refuses_what_would_score_as_nonsense(model):
     with pytest.raises(TypeError, match="uint8"):
         model.classify(np.zeros((1, 48, 48), np.float32))
-    with pytest.raises(ValueError, match="shape"):
-        model.classify(np.zeros((48, 48), np.uint8))
+    for shape in ((48, 48), (2, 48, 48, 1), (2, 48, 48, 4), (2, 3, 48, 48)):
+        with pytest.raises(ValueError, match="shape"):
+            model.classify(np.zeros(shape, np.uint8))
+    for crop in (np.zeros((48, 48, 4), np.uint8), np.zeros((0, 48), np.uint8), [[1, 2]]):
+        with pytest.raises(ValueError, match="a crop is"):
+            model.classify([crop])
+    with pytest.raises(ValueError, match="batch_size -1"):
+        model.classify(np.zeros((1, 48, 48), np.uint8), batch_size=-1)
 
 
 def test_an_unknown_head_is_named(model):

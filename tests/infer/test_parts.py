@@ -119,3 +119,12 @@ def test_kinds_of_inputs(crop):
     assert ray_engine._kind(["s3://bucket/a.parquet"]) == ("tables", ["s3://bucket/a.parquet"])
     with pytest.raises(ValueError, match="one kind a run"):
         ray_engine._kind([str(crop), "s3://bucket/a"])
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_other_peoples_parquet_is_neither_mixed_nor_removed(tmp_path, fresh):
+    write_part(tmp_path, ["a"], MADE)
+    pq.write_table(pa.table({"name": ["x"], "age": [3]}), tmp_path / "people.parquet")
+    with pytest.raises(ValueError, match=r"people.parquet: not written by `mien predict`"):
+        ParquetOutput(tmp_path, MADE).open(fresh=fresh)
+    assert {path.name for path in tmp_path.iterdir()} >= {"people.parquet", "ray-0.parquet"}

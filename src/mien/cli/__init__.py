@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -76,6 +78,11 @@ def _print_version(asked: bool) -> None:
 
 def main() -> None:
     """Run ``mien``; what a user can mend is one line, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # bars and Korean must not end a verb elsewhere
+            stream.reconfigure(errors="replace")
+    # Pillow's, of large pictures and odd EXIF blocks, which mien reads or refuses in its own words
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         build()()
     except ModuleNotFoundError as error:

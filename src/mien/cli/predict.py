@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -36,7 +37,7 @@ def predict(
         Path | None, typer.Option(help="Write a row for each face; goes on if it exists.")
     ] = None,
     parquet: Annotated[
-        Path | None, typer.Option(help="Write a folder of Parquet parts; goes on if it exists.")
+        str | None, typer.Option(help="Write a folder of Parquet parts; goes on if it exists.")
     ] = None,
     overwrite: Annotated[
         bool,
@@ -133,7 +134,7 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
             if picture.error is not None and (not many or result.errors <= ERRORS):
                 err.print(f"mien: {written(picture.error)}", markup=False, soft_wrap=True)
             if as_json:
-                text = json.dumps(picture.to_dict(), ensure_ascii=False)
+                text = json.dumps(picture.to_dict(), ensure_ascii=not _is_utf8(sys.stdout))
                 typer.echo(f"{separator}{text}", nl=False)
                 separator = ",\n"
             elif len(shown) < show.SHOWN and picture.error is None:
@@ -150,14 +151,29 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
         raise typer.Exit(1)
 
 
-def _outputs(
-    jsonl: Path | None, csv: Path | None, parquet: Path | None, made: Made
-) -> list[Output]:
-    from mien.infer.outputs import CsvOutput, JsonLinesOutput
-    from mien.infer.parquet import ParquetOutput
+def _outputs(jsonl: Path | None, csv: Path | None, parquet: str | None, made: Made) -> list[Output]:
+    """Outputs whose places can be written to; none is touched yet."""
+    from mien.infer.outputs import CsvOutput, JsonLinesOutput, check_file
+    from mien.infer.parquet import ParquetOutput, check_folder
 
-    kinds = ((jsonl, JsonLinesOutput), (csv, CsvOutput), (parquet, ParquetOutput))
-    return [kind(path, made) for path, kind in kinds if path is not None]
+    if parquet is not None and "://" in parquet:
+        raise ValueError(f"--parquet {parquet}: an address; add --engine ray, or name a folder")
+    found: list[Output] = []
+    for path, kind in ((jsonl, JsonLinesOutput), (csv, CsvOutput)):
+        if path is not None:
+            check_file(path)
+            found.append(kind(path, made))
+    if parquet is not None:
+        check_folder(Path(parquet))
+        found.append(ParquetOutput(Path(parquet), made))
+    if len({output.path.resolve() for output in found}) < len(found):
+        raise ValueError("--csv, --jsonl and --parquet: two name one place; give each its own")
+    return found
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    """Whether any name can be printed as it is; JSON has another way to write it."""
+    return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def _check_maps(model: Model) -> None:
@@ -170,7 +186,7 @@ def _check_maps(model: Model) -> None:
 
 def _on_ray(
     paths: list[str],
-    out: Path,
+    out: str,
     *,
     model: str | None,
     head: str,
@@ -184,7 +200,7 @@ def _on_ray(
     from mien.infer.ray_engine import run
 
     result = run(
-        paths, str(out), bundle=model, head=head, crops=crops, min_face=min_face, fresh=overwrite
+        paths, out, bundle=model, head=head, crops=crops, min_face=min_face, fresh=overwrite
     )
     Console(stderr=True, highlight=False).print(show.summary(result))
     if result.failed:

@@ -44,6 +44,12 @@ class Annotated:
         return Path(os.path.commonpath({_plain(source).parent for source in self.sources}))
 
     @cached_property
+    def kept(self) -> set[Path]:
+        """Sources whose copies keep their names, below the folder."""
+        paths = (_plain(source).relative_to(self.root) for source in self.sources)
+        return {path for path in paths if path.suffix.lower() in _WRITTEN}
+
+    @cached_property
     def resolved(self) -> Path:
         """The folder without links."""
         return self.folder.resolve()
@@ -61,7 +67,7 @@ class Annotated:
     def target(self, source: str) -> Path:
         """Where the annotated copy of ``source`` goes; other formats than the web's become PNG.
 
-        A name that gets too long by that becomes a hash of it.
+        A name that gets too long by that, or is another picture's already, becomes a hash of it.
 
         Raises:
             ValueError: the copy would replace a picture of the job, or a link leads it elsewhere.
@@ -70,7 +76,8 @@ class Annotated:
         own = path.suffix.lower()
         suffix = own if own in _WRITTEN else ".png"
         name = path.name if own == suffix else path.name + suffix
-        if len(os.fsencode(name)) > _LONGEST:
+        taken = name != path.name and path.with_name(name) in self.kept
+        if taken or len(os.fsencode(name)) > _LONGEST:
             name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32] + suffix
         target = self.folder / path.with_name(name)
         with suppress(OSError):

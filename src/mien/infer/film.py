@@ -6,6 +6,7 @@ Needs the extra ``video``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,21 @@ class Film:
         self.sound = sound
 
     def open(self) -> None:
-        """Begin the file.
+        """Begin the file; without sound where the container does not take it.
 
         Raises:
             ValueError: no container of that ending, or FFmpeg has no codec for it.
         """
+        self._begin(self.sound)
+        try:
+            self.container.start_encoding()
+        except (av.FFmpegError, ValueError):
+            # only its header tells whether a container takes a kind of sound
+            with suppress(av.FFmpegError, ValueError):
+                self.container.close()
+            self._begin(None)
+
+    def _begin(self, sound: Path | None) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         codec = next((name for name in _CODECS if name in av.codecs_available), None)
         try:
@@ -56,7 +67,7 @@ class Film:
             self.stream.options = {"crf": "20", "preset": "veryfast"}
         else:
             self.stream.bit_rate = 8 * self.size[0] * self.size[1]
-        self.audio = self._audio()
+        self.audio = self._audio(sound)
 
     def write(self, image: Image.Image, time: float) -> None:
         """Add a frame at its time in seconds, later than the one before."""
@@ -71,12 +82,12 @@ class Film:
         self.container.mux(self.stream.encode())
         self.container.close()
 
-    def _audio(self) -> Iterator[Any] | None:
+    def _audio(self, sound: Path | None) -> Iterator[Any] | None:
         """Packets of the sound, addressed to the new file."""
         self.next_sound = None
-        if self.sound is None:
+        if sound is None:
             return None
-        source = av.open(str(self.sound), metadata_errors="replace")
+        source = av.open(str(sound), metadata_errors="replace")
         try:
             template = source.streams.audio[0]
             target = self.container.add_stream_from_template(template)

@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 from mien.images import is_picture
@@ -31,18 +32,17 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
             if not matches:
                 raise ValueError(f"{argument}: no pictures in this folder; name another, or files")
         elif glob.has_magic(argument) and not os.path.exists(argument):  # noqa: PTH110
-            # Path.glob takes no absolute pattern
-            found_files = glob.glob(argument, recursive=True)  # noqa: PTH207
             matches = sorted(
                 path
-                for path in found_files
+                for path in _matching(argument)
                 if Path(path).is_file()
                 and (skipped is None or skipped not in Path(path).resolve().parents)
             )
             if not matches:
                 raise ValueError(f"{argument}: matches no file; check the pattern")
         else:
-            matches = [argument]
+            # ./a.jpg and a.jpg are one picture; an address keeps its two slashes
+            matches = [argument if "://" in argument else str(Path(argument))]
         found.update(dict.fromkeys(matches))
     return list(found)
 
@@ -59,3 +59,34 @@ def _below(folder: str, skipped: Path | None) -> list[str]:
     for place, files in walk(Path(folder), refuse=refuse, enter=enter):
         found += [str(place / name) for name in files if is_picture(name)]
     return found
+
+
+def _matching(pattern: str) -> list[str]:
+    """Paths that a pattern matches; ``**`` goes through linked folders too, each once."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        return [str(Path(path)) for path in glob.glob(pattern)]  # noqa: PTH207 - may be absolute
+    first = parts.index("**")
+    # glob's own ** follows a loop of links for as long as a path may be
+    above = glob.glob(str(Path(*parts[:first]))) if first else ["."]  # noqa: PTH207
+    return [
+        str(place / name)
+        for root in above
+        for place, files in walk(Path(root), refuse=lambda error: None)
+        for name in files
+        if _fits((*place.relative_to(root).parts, name), parts[first:])
+    ]
+
+
+def _fits(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a pattern, of which ``**`` is any number."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        rest = pattern[1:]
+        if not rest:
+            return not path[-1].startswith(".")
+        return any(_fits(path[at:], rest) for at in range(len(path)))
+    if not path or (path[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    return fnmatch(path[0], pattern[0]) and _fits(path[1:], pattern[1:])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
+from mien.images import ImageError
 from mien.infer.outputs import Output
 from mien.infer.results import Picture, written
 
@@ -99,13 +101,36 @@ class Job:
         begun = time.perf_counter()
         with ExitStack() as stack:
             for output in self.outputs:
-                stack.callback(output.close)
+                stack.push(partial(_close, output))
+            if isinstance(pictures, Generator):  # else its threads may outlive an error here
+                stack.callback(pictures.close)
             for picture in pictures:
                 for output, done in zip(self.outputs, self.done, strict=True):
                     if written(picture.source) not in done:
-                        output.write(picture)
+                        _write(output, picture)
                 for writer in self.writers:
-                    writer.write(picture)
+                    try:
+                        writer.write(picture)
+                    except ImageError as error:  # gone, or another one, since it was analysed
+                        picture = replace(picture, error=str(error))
                 self.summary.add(picture)
                 self.summary.seconds = time.perf_counter() - begun
                 yield picture
+
+
+def _close(output: Output, kind: type[BaseException] | None, *_: object) -> None:
+    try:
+        output.close()
+    except OSError:  # a full disk fails once more, with less to say
+        if kind is None or not issubclass(kind, OSError):
+            raise
+
+
+def _write(output: Output, picture: Picture) -> None:
+    try:
+        output.write(picture)
+    except OSError as error:
+        raise OSError(
+            f"{output.path}: cannot be written ({error.strerror or error}); make room, then the "
+            "same command goes on"
+        ) from None

@@ -63,8 +63,11 @@ def analyze_many(
         One entry a picture; one that cannot be read has ``error``.
 
     Raises:
+        TypeError: ``images`` is one picture.
         ValueError: ``batch_size`` or ``min_face`` is below 1.
     """
+    if isinstance(images, str | bytes):
+        raise TypeError("images is one path or one file's bytes; give a list of them")
     if batch_size < 1 or min_face < 1:
         raise ValueError(f"batch_size {batch_size}, min_face {min_face}: give at least 1")
     workers = workers or model.threads or cores()

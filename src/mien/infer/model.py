@@ -68,7 +68,7 @@ class Model:
         """Score ready crops.
 
         Args:
-            crops: uint8 (N, H, W) or a list of (H, W) or (H, W, 3); (48, 48) passes through
+            crops: uint8 (N, H, W), (N, H, W, 3), or a list of (H, W) or (H, W, 3); (48, 48) passes through
                 untouched, anything else is made grey and area-resized.
             cam: also give class-activation maps, where the bundle has them.
             batch_size: most crops that one run of the graph sees; unless given, what suits the
@@ -76,8 +76,10 @@ class Model:
 
         Raises:
             TypeError: crops that are not uint8.
-            ValueError: an array of another shape.
+            ValueError: an array of another shape, or ``batch_size`` below 1.
         """
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size {batch_size}: give at least 1")
         faces = as_faces(crops)
         names = ["label", "ballot"]
         if cam and any(out.name == "cam" for out in self.session.get_outputs()):
@@ -174,11 +176,18 @@ def as_faces(
         ValueError: an array of another shape.
     """
     if isinstance(crops, np.ndarray):
-        if crops.ndim not in (3, 4):
-            raise ValueError(f"crops has shape {crops.shape}; give (N, H, W), or a list of crops")
+        if crops.ndim not in (3, 4) or (crops.ndim == 4 and crops.shape[3] != 3):
+            raise ValueError(
+                f"crops has shape {crops.shape}; give (N, H, W) or (N, H, W, 3), or a list of crops"
+            )
         if crops.dtype == np.uint8 and crops.shape[1:] == (SIDE, SIDE):
             return crops
     for crop in crops:
+        if not isinstance(crop, np.ndarray) or crop.ndim not in (2, 3) or 0 in crop.shape:
+            shape = getattr(crop, "shape", type(crop).__name__)
+            raise ValueError(f"a crop is {shape}; give arrays of (H, W) or (H, W, 3)")
+        if crop.ndim == 3 and crop.shape[2] != 3:
+            raise ValueError(f"a crop is {crop.shape}; give arrays of (H, W) or (H, W, 3)")
         if crop.dtype != np.uint8:
             raise TypeError(f"crops are {crop.dtype}; give uint8, 0 to 255")
     if not len(crops):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
-from mien.infer.record import Made, keep
+from mien.infer.record import Made, keep, lock
 from mien.infer.results import Picture
 from mien.infer.rows import COLUMNS, rows
 
 
 class Output(Protocol):
     """Where the entries of many pictures go."""
+
+    path: Path
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """Start, or go on with what is there; the sources that are already in it, as ``written``.
@@ -52,19 +56,20 @@ class CsvOutput:
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``Output.open``."""
         self.file = _open(self.path, fresh=fresh)
+        with _closed_on_error(self.file):
+            return self._resume()
+
+    def _resume(self) -> set[str]:
         done: set[str] = set()
         whole = 0
         header = ",".join(COLUMNS) + "\n"
         if not header.startswith(self.file.readline(len(header)).decode(errors="replace")):
-            self.file.close()
             raise ValueError(_foreign(self.path, "its columns differ"))
         self.file.seek(0)
         lines = _Lines(self.file)
-        for row in csv.DictReader(lines):
-            if not lines.ended:
-                break
+        for row, last in self._rows(lines):
             self.made.same_run(self.path, row)
-            if int(row["faces"]) == 0 or int(row["face"]) == int(row["faces"]) - 1:
+            if last:
                 done.add(row["source"])
                 whole = lines.at
         keep(self.path, self.made, begun=bool(done))
@@ -72,6 +77,17 @@ class CsvOutput:
         if not whole:
             self._put([list(COLUMNS)])
         return done
+
+    def _rows(self, lines: _Lines) -> Iterator[tuple[dict[str, str], bool]]:
+        """Rows that ended, and whether each is its picture's last."""
+        try:
+            for row in csv.DictReader(lines):
+                if not lines.ended:
+                    return
+                faces = int(row["faces"])
+                yield row, faces == 0 or int(row["face"]) == faces - 1
+        except (csv.Error, TypeError, ValueError):
+            raise ValueError(_damaged(self.path, lines.number)) from None
 
     def write(self, picture: Picture) -> None:
         """See ``Output.write``."""
@@ -84,7 +100,10 @@ class CsvOutput:
 
     def _put(self, table: list[list[Any]]) -> None:
         text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(table)
+        # a carriage return in a name ends a line for readers, unless it stands in quotes
+        bare = any("\r" in cell for row in table for cell in row if isinstance(cell, str))
+        rule: Literal[0, 1] = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+        csv.writer(text, lineterminator="\n", quoting=rule).writerows(table)
         self.file.write(text.getvalue().encode())
         self.file.flush()
 
@@ -102,16 +121,22 @@ class JsonLinesOutput:
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``Output.open``."""
         self.file = _open(self.path, fresh=fresh)
+        with _closed_on_error(self.file):
+            return self._resume()
+
+    def _resume(self) -> set[str]:
         done: set[str] = set()
         lines = _Lines(self.file)
         whole = 0
         for line in lines:
             if not line.startswith(_START[: len(line)]):
-                self.file.close()
                 raise ValueError(_foreign(self.path, "a line is no entry of a picture"))
             if not lines.ended:
                 break
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                raise ValueError(_damaged(self.path, lines.number)) from None
             done.add(entry["source"])
             self.made.same_run(self.path, entry)
             whole = lines.at
@@ -136,23 +161,55 @@ class _Lines:
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.at = 0
+        self.number = 0
         self.ended = True
 
     def __iter__(self) -> Iterator[str]:
         for line in self.file:
             self.at += len(line)
+            self.number += 1
             self.ended = line.endswith(b"\n")
             yield line.decode(errors="replace")
 
 
 def _open(path: Path, *, fresh: bool) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("w+b" if fresh or not path.exists() else "r+b")
+    # not "w+b", which would empty the file of a run that is still writing it
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)), "r+b")
+    with _closed_on_error(file):
+        lock(file.fileno(), path)
+        if fresh:
+            file.truncate()
+    return file
+
+
+@contextmanager
+def _closed_on_error(file: BinaryIO) -> Iterator[None]:
+    """Give the file free for another try."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def _cut(file: BinaryIO, at: int) -> None:
     file.truncate(at)
     file.seek(at)
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot be gone on with or begun anew, before any output is touched.
+
+    Raises:
+        ValueError: a folder, a device or a pipe.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: not a file, so results cannot go there; name a file")
+
+
+def _damaged(path: Path, line: int) -> str:
+    return f"{path}: line {line} is damaged; mend or remove it, or pass --overwrite"
 
 
 def _foreign(path: Path, why: str) -> str:

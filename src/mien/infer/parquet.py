@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.infer.job import Summary
-from mien.infer.record import Made
+from mien.infer.record import Made, lock
 from mien.infer.results import Picture
 from mien.infer.rows import COLUMNS, rows
 
@@ -50,11 +51,12 @@ def held(out: str, paths: list[str], made: Made) -> set[str]:
     """Sources that have rows in the given parts of ``out``.
 
     Raises:
-        ValueError: the parts were made by another model or with other options.
+        ValueError: the parts were made by another model, with other options, or not by mien.
     """
     from pyarrow.fs import FileType
 
     filesystem, place = _filesystem(out)
+    _check_ours(out, paths)
     record = f"{place.rstrip('/')}/{RECORD}"
     if paths and filesystem.get_file_info(record).type == FileType.File:
         with filesystem.open_input_stream(record) as stream:
@@ -71,11 +73,15 @@ def begin(out: str, old: list[str], made: Made, *, fresh: bool) -> None:
     """Make a folder ready for parts: without the old ones if ``fresh``, with a record if empty.
 
     Parts without a record, as earlier versions wrote them, stay without one.
+
+    Raises:
+        ValueError: a part that would be removed was not written by mien; nothing has been.
     """
     from pyarrow.fs import LocalFileSystem
 
     filesystem, place = _filesystem(out)
     if fresh:
+        _check_ours(out, old)
         for path in old:
             filesystem.delete_file(path)
     elif old:
@@ -100,6 +106,20 @@ def count(out: str, paths: list[str]) -> Summary:
     return result
 
 
+def _check_ours(out: str, paths: list[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    filesystem = _filesystem(out)[0]
+    for path in paths:
+        try:
+            names = pq.read_schema(path, filesystem=filesystem).names
+        except pa.ArrowInvalid:
+            names = []
+        if not {"source", "face", "model", "head"} <= set(names):
+            raise ValueError(f"{path}: not written by `mien predict`; name another folder")
+
+
 def _batches(out: str, paths: list[str], columns: list[str]) -> Iterator[pyarrow.RecordBatch]:
     import pyarrow.dataset as ds
 
@@ -117,6 +137,16 @@ def _filesystem(out: str) -> tuple[FileSystem, str]:
     return LocalFileSystem(), str(Path(out).absolute())
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file in the place of the folder.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path}: a file; Parquet is written as a folder of parts")
+
+
 class ParquetOutput:
     """A folder of ``part-00000.parquet`` and on, as Ray, Spark, pandas or DuckDB read it.
 
@@ -131,9 +161,19 @@ class ParquetOutput:
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``outputs.Output.open``."""
-        if self.path.is_file():
-            raise ValueError(f"{self.path}: a file; Parquet is written as a folder of parts")
+        check_folder(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
         self.pending: list[Picture] = []
+        self.held = os.open(self.path, os.O_RDONLY) if os.name == "posix" else None
+        try:
+            return self._resume(fresh=fresh)
+        except BaseException:  # give the folder free for another try
+            self.close()
+            raise
+
+    def _resume(self, *, fresh: bool) -> set[str]:
+        if self.held is not None:  # elsewhere a folder cannot be opened
+            lock(self.held, self.path)
         old = parts(str(self.path))
         done = set() if fresh else held(str(self.path), old, self.made)
         begin(str(self.path), old, self.made, fresh=fresh)
@@ -151,6 +191,9 @@ class ParquetOutput:
     def close(self) -> None:
         """See ``outputs.Output.close``."""
         self._flush()
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
 
     def _flush(self) -> None:
         import pyarrow.parquet as pq

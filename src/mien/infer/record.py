@@ -102,5 +102,25 @@ def keep(path: Path, made: Made, *, begun: bool) -> None:
         made.check(path, record.read_text(encoding="utf-8", errors="replace"))
 
 
+def lock(descriptor: int, path: Path) -> None:
+    """Keep other runs off an output for as long as the descriptor is open.
+
+    Raises:
+        ValueError: another run is writing it.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows, where nothing keeps a second run off
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(
+            f"{path}: another run is writing it; wait for that, or name another place"
+        ) from None
+    except OSError:  # a file system without locks
+        return
+
+
 def _listed(values: dict[str, Any], keys: list[str]) -> str:
     return ", ".join(f"{key} {str(values[key])[:12]}" for key in keys)

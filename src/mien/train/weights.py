@@ -16,7 +16,7 @@ from torch import Tensor
 from mien import bundle
 from mien.train.network import Network
 
-FILE = "weights.safetensors"
+FILE = bundle.WEIGHTS
 NESTED = ("ema", "state_dict", "model_state_dict", "model", "network")
 
 
