@@ -29,6 +29,13 @@ def test_a_table_keeps_brackets_and_long_words():
     assert shown.count("x") == 40
 
 
+def test_headings_keep_brackets_too():
+    console = narrow()
+    console.print(grid(["", "b[/x].csv"], [["a", "1"]], title="a[red] on b[/x]"))
+    shown = console.file.getvalue()
+    assert "a[red] on b[/x]" in shown and "b[/x].csv" in shown
+
+
 def test_the_version_needs_no_verb():
     result = CliRunner().invoke(build(), ["--version"])
     assert (result.exit_code, result.stdout.strip()) == (0, __version__)

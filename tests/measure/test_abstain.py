@@ -32,3 +32,15 @@ def test_weights_count_as_repeated_rows():
     # Within a picture that is drawn several times the two walk at different steps.
     assert weighted["aurc"][0] == pytest.approx(repeated["aurc"][0], abs=0.02)
     assert weighted["0.5"][0] == pytest.approx(repeated["0.5"][0], abs=0.05)
+
+
+def test_rows_of_equal_trust_count_as_one():
+    trust = np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.1])
+    correct = np.array([True, True, True, False, False, False])
+    assert curve(correct, trust)[1] == pytest.approx([1, 3 / 4, 2 / 3, 5 / 8, 3 / 5, 1 / 2])
+    w = np.array([np.ones(6), [1, 3, 0, 1, 0, 1]])
+    found = at_coverage(correct, trust)(w)
+    assert found["0.5"] == pytest.approx([2 / 3, (1 + 2 * 3 / 4) / 3])
+    for order in np.random.default_rng(0).permuted(np.tile(np.arange(6), (5, 1)), axis=1):
+        again = at_coverage(correct[order], trust[order])(w[:, order])
+        assert all(again[name] == pytest.approx(found[name], abs=1e-12) for name in found)

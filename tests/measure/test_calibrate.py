@@ -115,6 +115,40 @@ def test_classwise_error_against_a_plain_loop():
     assert calibrate.classwise_error(q, q) == 0
 
 
+def sure(right, p):
+    """Labels, and scores that give ``p`` to an answer; it is the label where ``right``."""
+    top = np.arange(len(right)) % 7
+    scores = np.full((len(right), 7), (1 - p) / 6)
+    scores[np.arange(len(right)), top] = p
+    return np.where(right, top, (top + 1) % 7), scores
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.8, 1.3])
+def test_equal_confidences_do_not_depend_on_the_order_of_rows(temperature):
+    """Sorted by label, as a folder is, a constant confidence that is right had an ECE of 0.1."""
+    y, scores = sure(np.arange(1000) < 700, 0.7)
+    scores = calibrate.sharpen(scores, temperature)
+    off = abs(scores[0].max() - 0.7)
+    order = np.random.default_rng(0).permutation(1000)
+    assert calibrate.ece(y, scores) == pytest.approx(off, abs=1e-12)
+    assert calibrate.ece(y[order], scores[order]) == pytest.approx(off, abs=1e-12)
+    low, high = calibrate.ece_if_perfect(scores, draws=200)
+    assert low < 0.005 and 0.01 < high < 0.04  # of one share of 1000, not of 15 bins of 67
+
+
+def test_half_of_the_rows_are_tied():
+    rng = np.random.default_rng(4)
+    y, scores = sure(rng.random(600) < 0.6, 0.6)
+    p = rng.dirichlet(np.full(7, 0.4), 600)
+    y, scores = np.append(y, outcomes(rng, p)), np.concatenate([scores, p])
+    share = np.eye(7)[y]
+    for order in (rng.permutation(1200), np.argsort(y)):
+        assert calibrate.ece(y[order], scores[order]) == pytest.approx(calibrate.ece(y, scores))
+        assert calibrate.classwise_error(share[order], scores[order]) == pytest.approx(
+            calibrate.classwise_error(share, scores)
+        )
+
+
 def test_fewer_rows_than_bins():
     bins = calibrate.equal_mass(np.array([0.2, 0.8]), np.array([0, 1]))
     assert bins.n.tolist() == [1, 1]

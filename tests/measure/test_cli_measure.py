@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +185,107 @@ def test_stored_metrics_are_reported_whatever_the_order_of_copying(tmp_path):
     os.utime(metrics, (1, 1))
     run("report", tmp_path / "run")
     assert "12.3" in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_scores_are_not_written_over_what_they_are_read_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.evaluation").mkdir()
+    make_table(60).save(Path("a.evaluation/predictions.npz"))
+    make_table(40).save(Path("truth.npz"))
+    before = Path("a.evaluation/predictions.npz").read_bytes()
+    for args in (
+        ("--predictions", "a.evaluation", "truth.npz"),
+        ("--predictions", "a.evaluation/predictions.npz", "truth.npz", "--out", "a.evaluation"),
+        ("--predictions", "truth.npz", "a.evaluation", "--out", tmp_path / "a.evaluation"),
+    ):
+        with pytest.raises(ValueError, match=r"a\.evaluation.*overwritten; choose another --out"):
+            run("evaluate", *args, "--draws", 10)
+    assert Path("a.evaluation/predictions.npz").read_bytes() == before
+    args = ("--predictions", "a.evaluation", "truth.npz", "--out", "b", "--draws", 10)
+    assert "truth.npz lacks 20 of 60 scored pictures" in run("evaluate", *args)
+
+
+def test_runs_are_compared_and_reported_on_the_split_that_was_asked_for(tmp_path):
+    for name, seed in (("one", 1), ("two", 2)):
+        folder = tmp_path / name
+        (folder / "valid").mkdir(parents=True)
+        (folder / "recipe.toml").write_text("")
+        for part, n in ((folder, 30), (folder / "valid", 50)):
+            table = make_table(n)
+            label = make_table(n, seed=seed).label
+            replace(table, label=label, split=part.name).save(part / "predictions.npz")
+    one, two, out = tmp_path / "one", tmp_path / "two", tmp_path / "c.json"
+    run("compare", one, two, "--split", "valid", "--draws", 10, "--out", out)
+    assert json.loads(out.read_text())["n"] == 50
+    run("compare", one, two, "--draws", 10, "--out", out)
+    assert json.loads(out.read_text())["n"] == 30
+    run("report", one, two, "--split", "valid", "--draws", 10)
+    assert "Measured on 50 pictures of the valid split" in (one / "valid/report.md").read_text()
+    with pytest.raises(FileNotFoundError, match="--split train"):
+        run("report", one, "--split", "train")
+
+
+def test_a_report_keeps_to_the_draws_that_were_asked_for(tmp_path):
+    made = make_table(60)
+    made.save(tmp_path / "truth.npz")
+    scores = write_csv(tmp_path / "other.csv", made.id, made.label)
+    folder = tmp_path / "run"
+    args = ("--predictions", scores, tmp_path / "truth.npz", "--out", folder, "--draws", 20)
+    run("evaluate", *args, "--seed", 3)
+    for asked, resamples in ((), "20"), (("--draws", 30), "30"):
+        run("report", folder, *asked)
+        assert f"{resamples} resamples" in (folder / "report.md").read_text()
+        assert "seed 3" in (folder / "report.md").read_text()
+
+
+def test_the_page_is_not_written_to_where_its_markdown_goes(tmp_path):
+    with pytest.raises(ValueError, match=r"r\.md: the page is HTML; end --out in \.html"):
+        run("report", tmp_path / "nothing.npz", "--out", tmp_path / "r.md")
+    make_table(60).save(tmp_path / "p.npz")
+    run("report", tmp_path / "p.npz", "--draws", 10, "--out", tmp_path / "r.HTM")
+    assert (tmp_path / "r.HTM").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "r.md").read_text().startswith("# How good")
+
+
+def test_names_keep_their_brackets(tmp_path):
+    tables = tmp_path / "d[", tmp_path / "e"
+    for folder, seed in zip(tables, (0, 1), strict=True):
+        folder.mkdir()
+        made = make_table(40, seed=seed)
+        write_csv(folder / "x[red].csv", made.id, made.label)
+    make_table(40).save(tmp_path / "truth.npz")
+    files = [folder / "x[red].csv" for folder in tables]
+    shown = run("compare", *files, "--data", tmp_path / "truth.npz", "--draws", 10)
+    assert shown.count("[red]") >= 2
+    odd = tmp_path / "d[" / "x].csv"
+    files[0].rename(odd)
+    assert "x]" in run("compare", odd, files[1], "--data", tmp_path / "truth.npz", "--draws", 10)
+
+
+def test_infinity_does_not_reach_json(tmp_path):
+    """A ballot that equals the votes is worth more annotators than can be counted."""
+    made = make_table(60)
+    replace(made, ballot=made.counts / 10).save(tmp_path / "perfect.npz")
+    args = ("--predictions", tmp_path / "perfect.npz", tmp_path / "perfect.npz")
+    run("evaluate", *args, "--out", tmp_path / "o", "--draws", 10)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    text = (tmp_path / "o" / "metrics.json").read_text()
+    found = json.loads(text, parse_constant=refuse)
+    assert found["calibration"]["votes"]["before"]["worth_annotators"] is None
+    run("report", tmp_path / "o")
+    assert "| Worth k annotators | ∞ |" in (tmp_path / "o" / "report.md").read_text()
+
+
+def test_a_truth_in_capitals_is_read(tmp_path):
+    from mien.cli.truth import truth
+
+    made = make_table(20)
+    rows = [f"{i},{EMOTIONS[y]}" for i, y in zip(made.id, made.y, strict=True)]
+    (tmp_path / "OK.CSV").write_text("\n".join(["file,y,top", *(f"{r},sad" for r in rows)]))
+    assert truth(tmp_path / "OK.CSV", "test").y.tolist() == made.y.tolist()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from mien.measure.ceiling import noise
 from mien.measure.evaluate import evaluate
+from mien.measure.summary import sentences
 from mien.measure.tables import all_tables, spell
 from mien.measure.votes import worth_annotators
 
@@ -74,6 +75,19 @@ def test_spelling():
     )
     assert spell({"value": 7.123, "low": 6.5, "high": None}) == "7.12 (6.50–∞)"
     assert spell({"value": None, "low": None, "high": None}) == "-"
+
+
+def test_what_is_infinite_is_none(table):
+    """Everybody gave the average ballot, so that it errs by no more than the votes' noise."""
+    counts = np.tile([5, 3, 2, 0, 0, 0, 0, 0, 0, 0], (len(table), 1))
+    alike = replace(table, counts=counts, ballot=counts / 10)
+    found = evaluate(alike, draws=20)
+    json.dumps(found, allow_nan=False)
+    assert found["ceiling"]["prior_worth"] is None
+    assert found["calibration"]["votes"]["after"]["worth_annotators"] is None
+    (shown,) = (t for t in all_tables(found) if t.title == "Calibration")
+    assert ("Worth k annotators", "∞", "∞") in shown.rows
+    assert "is worth very many." in " ".join(sentences(found))
 
 
 def test_noise_by_hand():

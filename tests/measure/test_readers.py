@@ -70,6 +70,10 @@ def test_a_column_of_names_stands_for_scores(tmp_path):
             "id,angry,disgust,fear,happy,neutral,sad,surprise\na,1,1,1,1,1,1,1\na,1,1,1,1,1,1,1\n",
             "an id appears twice",
         ),
+        ("top,id\nsad,a\nsad\n", r"bad\.csv: row 3 has no id; name the picture in each row"),
+        ("id,top\na,sad\n,sad\n", r"bad\.csv: row 3 has no id"),
+        (f'id,top\na,sad\nb,"{"x" * 140_000}\n', r"bad\.csv: row 3: field larger than .* quotes"),
+        (f'id,"{"x" * 140_000}\n', r"bad\.csv: row 1: field larger than"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, text, message):

@@ -137,6 +137,14 @@ def test_confusions_are_shares_of_their_row():
     assert confusions(table.tolist()) == [("angry", "fear", 0.4, 4), ("happy", "neutral", 0.1, 10)]
 
 
+def test_a_heading_keeps_a_name_with_a_path_whole(table):
+    """What stands in brackets is set below the figure in cells; a name in a heading is one."""
+    one = replace(table.take(np.arange(80)), system="default (a)")
+    other = replace(one, system="default (b)")
+    page = build(one, evaluate(one, draws=10), others=[other]).html
+    assert '<th scope="col">default (a) is better by</th>' in page
+
+
 def test_the_summary_says_the_figures(table):
     result = evaluate(table, draws=20)
     text = " ".join(sentences(result))

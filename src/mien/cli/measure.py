@@ -62,11 +62,17 @@ def evaluate(
         from mien.cli.truth import truth
         from mien.measure.readers import join, read
 
-        scores, known = read(predictions), truth(Path(what[0]), split)
+        data = Path(what[0])
+        folder = out or Path(f"{predictions.stem}.evaluation")
+        for given in (predictions, data):
+            if _table_of(given).resolve() == (folder / "predictions.npz").resolve():
+                raise ValueError(f"{given}: would be overwritten; choose another --out")
+        scores, known = read(predictions), truth(data, split)
         table, card = join(scores, known), None
         if len(table) < len(known):
             say(f"{predictions} scores {len(table):,} of {len(known):,} pictures")
-        folder = out or Path(f"{predictions.stem}.evaluation")
+        if len(table) < len(scores):
+            say(f"{data} lacks {len(scores) - len(table):,} of {len(scores):,} scored pictures")
     else:
         from mien.cli.export import bundle_of
         from mien.cli.truth import classify
@@ -108,7 +114,7 @@ def compare(
     from mien.measure.readers import join
     from mien.measure.tables import comparison
 
-    pair = _read_each([first, second])
+    pair = _read_each([first, second], split)
     if data is not None:
         from mien.cli.truth import truth
 
@@ -181,7 +187,10 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The .html to write, and the .md beside it.")
     ] = None,
-    draws: Draws = 1000,
+    draws: Annotated[
+        int | None,
+        typer.Option(help="Bootstrap resamples; without it as evaluated, or 1000.", min=10),
+    ] = None,
 ) -> None:
     """Write one self-contained page, and its Markdown, that says how good a system is.
 
@@ -189,37 +198,42 @@ def report(
 
     Example: mien report runs/face --no-faces --out docs/report.html
     """
+    if out and out.suffix.lower() not in {".html", ".htm"}:
+        raise ValueError(f"{out}: the page is HTML; end --out in .html (the .md goes beside it)")
     from mien.measure.evaluate import evaluate as measure
     from mien.measure.readers import join
     from mien.measure.report import build
 
-    tables = _read_each([run, *(others or [])])
+    run = _scores_of(run, split)
+    tables = _read_each([run, *(others or [])], split)
     if data is not None and any(not each.known.any() for each in tables):
         from mien.cli.truth import truth
 
         known = truth(data, split)
         tables = [each if each.known.any() else join(each, known) for each in tables]
     table = tables[0]
-    stored = _stored_metrics(run)
-    result = stored or measure(table, draws=draws)
+    result = _stored_metrics(run) or measure(table, draws=draws or 1000)
+    how = result["interval"]
+    if draws not in (None, how["draws"]):
+        result |= measure(table, draws=draws, seed=how["seed"])
     pictures = None
     if faces and data is not None:
         from mien.cli.truth import pictures_of
 
         pictures = pictures_of(table, data)
     made = build(table, result, others=tables[1:], card=result.get("card"), pictures=pictures)
-    page = out or (run if run.is_dir() else run.parent) / "report.html"
+    page = out or _table_of(run).with_name("report.html")
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(made.html, encoding="utf-8")
     page.with_suffix(".md").write_text(made.markdown, encoding="utf-8")
     say(f"wrote {page} and {page.with_suffix('.md')}")
 
 
-def _read_each(paths: list[Path]) -> list[Predictions]:
+def _read_each(paths: list[Path], split: str) -> list[Predictions]:
     """The tables of several systems; those of one name are told apart by where they lie."""
     from mien.measure.readers import read
 
-    tables = [read(path) for path in paths]
+    tables = [read(_scores_of(path, split)) for path in paths]
     names = [table.system for table in tables]
     return [
         replace(table, system=f"{table.system} ({path})")
@@ -233,13 +247,17 @@ def _stored_metrics(run: Path) -> dict[str, Any] | None:
     """The metrics.json beside a table, if it was measured on that very table."""
     from mien.bundle import sha256
 
-    folder = run if run.is_dir() else run.parent
-    table = folder / "predictions.npz"
-    metrics = folder / "metrics.json"
-    if run not in {folder, table} or not metrics.exists():
+    table = _table_of(run)
+    metrics = table.with_name("metrics.json")
+    if table.name != "predictions.npz" or not metrics.exists():
         return None
     found: dict[str, Any] = json.loads(metrics.read_text(encoding="utf-8"))
     return found if found.get("predictions_sha256") == sha256(table) else None
+
+
+def _table_of(path: Path) -> Path:
+    """The predictions file that a path stands for."""
+    return path / "predictions.npz" if path.is_dir() else path
 
 
 def _run_of(path: Path) -> Path | None:
@@ -270,7 +288,7 @@ def _folder_of(source: str, split: str) -> Path:
 
 def _write_json(path: Path, value: Any) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(path)
 
 

@@ -23,7 +23,7 @@ def truth(data: Path, split: str) -> Predictions:
 
     The scores of a table that comes from a folder are flat.
     """
-    if data.suffix in {".npz", ".csv"} or (data / "predictions.npz").exists():
+    if data.suffix.lower() in {".npz", ".csv"} or (data / "predictions.npz").exists():
         return read(data)
     from mien.data.dataset import load
 

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measure.bootstrap import Array, Statistic
+from mien.measure.ties import level, runs
 
 COVERAGES = (0.95, 0.9, 0.8, 0.7, 0.5)
 
 
 def curve(correct: NDArray[np.bool_], trust: Array) -> tuple[Array, Array]:
-    """Answer the most trusted pictures first.
+    """Answer the most trusted pictures first; of those equally trusted, each is as right as all.
 
     Args:
         correct: (N,) whether each answer is right.
@@ -22,7 +23,8 @@ def curve(correct: NDArray[np.bool_], trust: Array) -> tuple[Array, Array]:
     """
     order = np.argsort(-trust, kind="stable")
     answered = np.arange(1, len(order) + 1)
-    return answered / len(order), np.cumsum(correct[order]) / answered
+    right = level(correct[order].astype(np.float64), runs(trust[order]))
+    return answered / len(order), np.cumsum(right) / answered
 
 
 def at_coverage(correct: NDArray[np.bool_], trust: Array) -> Statistic:
@@ -34,12 +36,14 @@ def at_coverage(correct: NDArray[np.bool_], trust: Array) -> Statistic:
     """
     order = np.argsort(-trust, kind="stable")
     right = correct[order].astype(np.float64)
+    start = runs(trust[order])
 
     def statistic(w: Array) -> dict[str, Array]:
         w = w[:, order]
+        hits = np.cumsum(level(w * right, start), axis=1)
+        w = level(w, start)
         answered = np.cumsum(w, axis=1)
         total = answered[:, -1]
-        hits = np.cumsum(w * right, axis=1)
         accuracy = hits / np.maximum(answered, 1e-12)
         values = {"aurc": (w * (1 - accuracy)).sum(axis=1) / total}
         for share in COVERAGES:

@@ -31,7 +31,12 @@ class Estimate:
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; what is not a finite number becomes None."""
         pairs = (("value", self.value), ("low", self.low), ("high", self.high))
-        return {k: round(v, 6) if np.isfinite(v) else None for k, v in pairs}
+        return {k: finite(round(v, 6)) for k, v in pairs}
+
+
+def finite(value: float) -> float | None:
+    """The value for JSON, which knows no infinity: None in its place."""
+    return value if np.isfinite(value) else None
 
 
 def weights(

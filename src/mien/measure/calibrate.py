@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mien.measure import folds
 from mien.measure.metrics import TINY
+from mien.measure.ties import level, runs
 
 Array = NDArray[np.float64]
 BINS = 15
@@ -90,13 +91,17 @@ class Bins:
 
 
 def equal_mass(predicted: Array, observed: NDArray[np.generic], *, bins: int = BINS) -> Bins:
-    """Sort by prediction and cut into bins of as equal a size as can be (fewer for few rows)."""
+    """Sort by prediction and cut into bins of as equal a size as can be (fewer for few rows).
+
+    Where a cut falls among equal predictions, each side has their mean outcome.
+    """
     order = np.argsort(predicted, kind="stable")
     start = _starts(len(order), bins)
     n = np.diff(np.append(start, len(order)))
+    outcome = level(np.asarray(observed, np.float64)[order], runs(predicted[order]))
     return Bins(
         predicted=np.add.reduceat(predicted[order], start) / n,
-        observed=np.add.reduceat(np.asarray(observed, np.float64)[order], start) / n,
+        observed=np.add.reduceat(outcome, start) / n,
         n=n,
     )
 
@@ -123,12 +128,14 @@ def ece_if_perfect(
     start = _starts(len(confidence), bins)
     n = np.diff(np.append(start, len(confidence)))
     predicted = np.add.reduceat(confidence, start)
+    ties = runs(confidence)
     rng = np.random.default_rng(seed)
-    errors = [
-        np.abs(np.add.reduceat((rng.random(len(confidence)) < confidence) * 1.0, start) - predicted)
-        .sum() / n.sum()
-        for _ in range(draws)
-    ]  # fmt: skip
+
+    def error() -> float:
+        right = level((rng.random(len(confidence)) < confidence).astype(np.float64), ties)
+        return float(np.abs(np.add.reduceat(right, start) - predicted).sum() / n.sum())
+
+    errors = [error() for _ in range(draws)]
     low, high = np.quantile(errors, [0.025, 0.975])
     return float(low), float(high)
 

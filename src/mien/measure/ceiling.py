@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from mien.emotions import BALLOT_INDEX
+from mien.measure.bootstrap import finite
 from mien.measure.predictions import Predictions
 from mien.measure.votes import majority, shares, worth_annotators
 
 
-def noise(table: Predictions) -> dict[str, float]:
+def noise(table: Predictions) -> dict[str, float | None]:
     """Figures that bound every score on this table.
 
     Returns:
@@ -17,11 +18,11 @@ def noise(table: Predictions) -> dict[str, float]:
         ``two_agree``: chance that two of a picture's annotators chose the same option;
         ``no_majority``: pictures on which no option has more than half of the votes, or the votes
         are for unknown or NF; ``prior_worth``: how many annotators the average ballot of all is
-        worth as an answer to each; ``in_copies``: pictures with a pixel-identical copy in this
-        table; ``conflicting``: pictures among such copies whose labels differ. Only what can be
-        known.
+        worth as an answer to each, None for infinitely many; ``in_copies``: pictures with a
+        pixel-identical copy in this table; ``conflicting``: pictures among such copies whose
+        labels differ. Only what can be known.
     """
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     voted = table.has_votes
     if table.counts is not None and voted.any():
         counts = table.counts[voted]
@@ -29,7 +30,8 @@ def noise(table: Predictions) -> dict[str, float]:
         found["two_agree"] = float(((counts * (counts - 1)).sum(axis=1) / (n * (n - 1))).mean())
         found["no_majority"] = float((majority(counts, strict=True) < 0).mean())
         average = shares(counts).mean(axis=0, keepdims=True)
-        found["prior_worth"] = worth_annotators(counts, np.repeat(average, len(counts), axis=0))
+        same = np.repeat(average, len(counts), axis=0)
+        found["prior_worth"] = finite(worth_annotators(counts, same))
         both = voted & table.known
         if both.any():
             counts = table.counts[both]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mien.emotions import BALLOT_INDEX, EMOTIONS, Emotion, votes_from_ballot
 from mien.measure import abstain, calibrate, logit_adjust
-from mien.measure.bootstrap import DRAWS, LEVEL, Array, Statistic, estimate, mean
+from mien.measure.bootstrap import DRAWS, LEVEL, Array, Statistic, estimate, finite, mean
 from mien.measure.ceiling import noise
 from mien.measure.metrics import classification, confusion
 from mien.measure.predictions import HEADS, Predictions
@@ -31,7 +31,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         ``all`` and ``without_leaked``), ``confusion``, ``abstain``, ``disgust``; with votes
         ``votes`` (``all`` and ``without_leaked``); ``calibration`` before and after temperatures
         that were cross-fitted in five grouped folds (of votes only where there is a ballot).
-        Estimates are ``{value, low, high}``.
+        Estimates are ``{value, low, high}``; what is infinite is None.
 
     Raises:
         ValueError: the table has neither labels nor votes.
@@ -182,7 +182,7 @@ def _vote_calibration(table: Predictions, seed: int) -> Result:
             "cross_entropy": float(
                 -(target * np.log(np.maximum(ballot, 1e-12))).sum(axis=1).mean()
             ),
-            "worth_annotators": worth_annotators(counts, ballot),
+            "worth_annotators": finite(worth_annotators(counts, ballot)),
         }
 
     return {"before": state(ballot), "after": {**state(after), "temperatures": temperatures}}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +104,12 @@ class Predictions:
                 raise ValueError(f"{name} holds a negative or missing score; give probabilities")
             if n and np.abs(scores.sum(axis=1) - 1).max() > 1e-3:
                 raise ValueError(f"{name} has a row that does not sum to 1")
+        strange = (self.y < -1) | (self.y >= len(EMOTIONS))
+        if strange.any():
+            raise ValueError(
+                f"y holds {self.y[strange][0]}; give -1 where the label is unknown, or 0 to "
+                f"{len(EMOTIONS) - 1} in the order {', '.join(EMOTIONS)}"
+            )
         if len(set(self.id.tolist())) != n:
             raise ValueError("an id appears twice; give one row a picture")
         return self
@@ -117,26 +125,75 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path | str) -> Predictions:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote, or the same arrays from another hand.
+
+        Numbers and UTF-8 bytes serve as ``id``, whole floats as ``y`` and ``counts``, 0 and 1 as
+        ``leaked``.
 
         Raises:
-            ValueError: a required array is missing or has the wrong shape.
+            ValueError: a required array is missing, or one has the wrong shape or values.
         """
         known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {}
+        name = ""
         try:
             with np.load(Path(path), allow_pickle=False) as arrays:
-                values = {name: arrays[name] for name in arrays.files if name in known}
+                for name in sorted(known.intersection(arrays.files)):
+                    values[name] = arrays[name]
         except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            if "Object arrays" in str(error):  # only a pickle holds them, and a pickle runs code
+                raise ValueError(
+                    f"{path}: {name} is an array of Python objects, which is not read; save it as "
+                    "numbers, or as text such as np.array(ids, dtype=str)"
+                ) from None
             raise ValueError(f"{path}: damaged ({error}); run mien evaluate again") from None
         missing = {"id", "y", "label"} - values.keys()
         if missing:
             raise ValueError(f"{path}: no {', '.join(sorted(missing))}; not a predictions file")
-        for name in ("label", "ballot"):
-            if name in values:
-                values[name] = values[name].astype(np.float64)
         for name in ("system", "split"):
             values[name] = str(values.get(name, ""))
         try:
+            for name, convert in _CONVERT.items():
+                if name in values:
+                    values[name] = convert(name, values[name])
             return cls(**values).check()
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+
+def _text(name: str, array: NDArray[Any]) -> NDArray[np.str_]:
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{name} holds bytes that are not UTF-8; save it as text") from None
+    if array.dtype.kind == "f" and (array == np.floor(array)).all():
+        array = array.astype(np.int64)  # 7.0 is the picture that others call 7
+    return array.astype(np.str_)
+
+
+def _scores(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} holds {array.dtype}, not numbers; give probabilities")
+    return array.astype(np.float64)
+
+
+def _whole(name: str, array: NDArray[Any]) -> NDArray[np.int64]:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} holds {array.dtype}, not numbers; give whole numbers")
+    broken = ~np.isfinite(array) | (array != np.floor(array))
+    if broken.any():
+        raise ValueError(f"{name} holds {array[broken][0]}; give whole numbers, -1 where unknown")
+    return array.astype(np.int64)
+
+
+def _flags(name: str, array: NDArray[Any]) -> NDArray[np.bool_]:
+    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        raise ValueError(f"{name} is neither bool nor 0 and 1; give True where there is a copy")
+    return array.astype(np.bool_)
+
+
+_CONVERT: dict[str, Callable[[str, NDArray[Any]], NDArray[Any]]] = {
+    "id": _text, "y": _whole, "label": _scores, "ballot": _scores, "counts": _whole,
+    "leaked": _flags,
+}  # fmt: skip

@@ -50,16 +50,24 @@ def from_csv(path: Path | str) -> Predictions:
         ValueError: no id, a missing emotion, or a cell that is not a score; the message names it.
     """
     path = Path(path)
+    columns: dict[str, str] = {}
+    rows: list[dict[str, str]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-            rows = list(reader)
+            rows.extend(reader)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
+    except csv.Error as error:
+        at = len(rows) + 2 if columns else 1
+        raise ValueError(f"{path}: row {at}: {error}; close its quotes") from None
     key = next((columns[name] for name in ID_COLUMNS if name in columns), None)
     if key is None:
         raise ValueError(f"{path}: no column for the picture; name it one of {_list(ID_COLUMNS)}")
+    for number, row in enumerate(rows, start=2):
+        if not (row[key] or "").strip():
+            raise ValueError(f"{path}: row {number} has no {key}; name the picture in each row")
     if "face" in columns:  # `mien predict` writes a row without one for a picture without faces
         rows = [row for row in rows if (row[columns["face"]] or "").strip()]
     if not rows:

@@ -49,10 +49,11 @@ def _worth(result: dict[str, Any]) -> str:
     high = f"{worth['high']:.1f}" if worth["high"] is not None else "more"
     number = f"{worth['value']:.1f}" if worth["value"] is not None else "very many"
     prior = result["ceiling"]["prior_worth"]
+    average = f"{prior:.1f}" if prior is not None else "very many"
     return (
         f"As an estimate of what people see in a face it is worth {number} annotators ({low} to "
         f"{high}): one would have to ask that many to know as well how everybody would vote. The "
-        f"average ballot, given to every face alike, is worth {prior:.1f}. Where most people "
+        f"average ballot, given to every face alike, is worth {average}. Where most people "
         f"agree, it names what they see in {_n(clear)} of 100 pictures "
         f"({_range(clear)}; FER+ majority)."
     )

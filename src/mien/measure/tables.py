@@ -121,7 +121,8 @@ def calibration(result: dict[str, Any]) -> Table:
             ("cross_entropy", "Cross-entropy to vote shares (nats)"),
         ):
             rows.append((name, *(f"{s[key]:.4f}" for s in states)))
-        rows.append(("Worth k annotators", *(f"{s['worth_annotators']:.2f}" for s in states)))
+        worths = (s["worth_annotators"] for s in states)
+        rows.append(("Worth k annotators", *("∞" if k is None else f"{k:.2f}" for k in worths)))
         rows.append(("Temperature of ballot", "1", _mean(found["votes"]["after"]["temperatures"])))
     columns = ("", "As delivered", "With cross-fitted temperature")
     return Table("Calibration", columns, tuple(rows))
