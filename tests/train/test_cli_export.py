@@ -108,3 +108,17 @@ def test_the_card_says_what_was_trained_on(runs: Path, data: Path, tmp_path: Pat
     card = load(tmp_path / "taught").card
     assert card.data["trained_on"] == "data (11 pictures, 11 with votes)"
     assert set(not_trained_on(card, dataset.load(data)).split.tolist()) == {"test"}
+
+
+def test_a_bundle_never_keeps_the_weights_of_an_earlier_export(finished, data, tmp_path):
+    out = tmp_path / "bundle"
+    invoke(export, "one", "--out", out, "--data", data, "--carry")
+    invoke(export, "two", "--out", out, "--data", data)
+    assert not (out / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("weights", [("1", "-0.9"), ("0", "0"), ("1", "nan"), ("inf", "1")])
+def test_weights_that_make_no_mean_are_refused(finished, data, tmp_path, weights):
+    asked = [part for weight in weights for part in ("--weight", weight)]
+    with pytest.raises(ValueError, match="none may be below 0"):
+        invoke(export, "one", "two", *asked, "--out", tmp_path / "b", "--data", data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -48,6 +49,7 @@ def export(
 
     Example: mien export ensemble.json --out models/joined --data data/fer2013 --weights fp16
     """
+    from mien.bundle import WEIGHTS
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
@@ -62,6 +64,7 @@ def export(
         weights=weights.value, crops=train.images[:: max(1, len(train) // 2000)],
         calibrate=None if calibrate is None else Predictions.load(calibrate), frame=FRAME,
     )  # fmt: skip
+    (bundle.path / WEIGHTS).unlink(missing_ok=True)  # those of an earlier export to this folder
     if carry:
         shipping.carry(next(iter(members)), bundle.path)
     size = bundle.graph.stat().st_size / 1e6
@@ -105,6 +108,8 @@ def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float
     weight = weight or [1.0] * len(names)
     if len(weight) != len(names):
         raise ValueError(f"{len(names)} runs but {len(weight)} weights; give one --weight a run")
+    if not (all(0 <= w < math.inf for w in weight) and sum(weight)):
+        raise ValueError(f"weights {weight}: none may be below 0, and one must be above")
     return {find_run(name): w for name, w in zip(names, weight, strict=True)}
 
 

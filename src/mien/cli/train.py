@@ -152,6 +152,11 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     data = load(recipe.data.path).of("train")
     if first and not data.has_votes.any() and not recipe.targets.teacher:
         say(f"{recipe.data.path}: no votes, so the votes head learns the labels")
+    elif first and not data.has_votes.all() and data.has_votes.any():
+        say(
+            f"{recipe.data.path}: {(~data.has_votes).sum():,} of {len(data):,} pictures have no "
+            "votes and are left out; without any votes all would be learnt from"
+        )
     bar = Bar(console)
     watch: Any = Events(folder, bar) if tensorboard and first else bar
     stopped: Stopped | None = None

@@ -68,8 +68,8 @@ class Model:
         """Score ready crops.
 
         Args:
-            crops: uint8 (N, H, W), (N, H, W, 3), or a list of (H, W) or (H, W, 3); (48, 48) passes through
-                untouched, anything else is made grey and area-resized.
+            crops: uint8 (N, H, W), (N, H, W, 3), or a list of (H, W) or (H, W, 3); (48, 48) passes
+                through untouched, anything else is made grey and area-resized.
             cam: also give class-activation maps, where the bundle has them.
             batch_size: most crops that one run of the graph sees; unless given, what suits the
                 processor.

@@ -63,8 +63,8 @@ def ship(
         name: what the bundle is called.
         flip: average mirror views inside the graph.
         weights: how they are stored; ``int8`` also computes in int8.
-        crops: (N, 48, 48) uint8 Training crops: the first 512 give int8 its ranges, all of them
-            say how close the smaller graph is.
+        crops: (N, 48, 48) uint8 Training crops: some 512 from all over them give int8 its
+            ranges, all of them say how close the smaller graph is.
         calibrate: the same runs' uncalibrated scores on pictures none was trained on; the two
             temperatures are fitted to them.
         frame: where eyes, nose and mouth lie in a crop, for the card.
@@ -85,7 +85,7 @@ def ship(
         with tempfile.TemporaryDirectory() as scratch:
             small = Path(scratch) / GRAPH
             if weights == "int8":
-                quantize.to_int8(bundle.graph, small, crops[:512])
+                quantize.to_int8(bundle.graph, small, crops[:: max(1, len(crops) // 512)][:512])
             else:
                 quantize.to_fp16_weights(bundle.graph, small)
             closeness = quantize.fidelity(bundle.graph, small, crops)
@@ -136,7 +136,7 @@ def fit_temperatures(table: Predictions) -> dict[str, float]:
     label = np.log(np.maximum(table.label[known], TINY))
     found = {"label_temperature": fit_temperature(label, table.y[known])}
     if table.ballot is not None and table.counts is not None:
-        voted = table.counts[:, 0] >= 0
+        voted = (table.counts[:, 0] >= 0) & (table.counts.sum(axis=1) > 0)
         counts = table.counts[voted].astype(np.float64)
         shares = counts / counts.sum(axis=1, keepdims=True)
         ballot = np.log(np.maximum(table.ballot[voted], TINY))

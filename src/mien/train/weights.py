@@ -37,14 +37,14 @@ def write(network: Network, path: Path, *, facts: dict[str, Any], half: bool = F
         network: any.
         path: a ``.safetensors`` file.
         facts: plain JSON types; ``origin`` is where the weights come from.
-        half: floats as float16.
+        half: floats as float16, but for tensors with values that it cannot hold.
 
     Raises:
         OSError: the disk is full or cannot be written; an older file stays as it was.
     """
     mean, std = (value.flatten().div(255).tolist() for value in (network.mean, network.std))
     state = {
-        key: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
+        key: (value.half() if half and _fits_half(value) else value).contiguous().cpu()
         for key, value in network.state_dict().items()
     }
     part = path.with_name(path.name + ".part")
@@ -55,6 +55,11 @@ def write(network: Network, path: Path, *, facts: dict[str, Any], half: bool = F
         part.unlink(missing_ok=True)
         raise OSError(f"{path}: the weights could not be written ({error})") from error
     part.replace(path)
+
+
+def _fits_half(value: Tensor) -> bool:
+    """Whether float16 has room: variances of a network that takes 0 to 255 can be too large."""
+    return value.is_floating_point() and bool(value.abs().max() <= torch.finfo(torch.half).max)
 
 
 def find(name: str) -> Path:
@@ -136,8 +141,14 @@ def fit_into(
         heads: whether our two heads must be there too.
 
     Raises:
-        ValueError: it does not fit; the message names weights that are missing or misshapen.
+        ValueError: it does not fit, or holds what is no number; the message names the weights.
     """
+    broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(
+            f"{source}: {len(broken)} weights hold infinite values or none: {broken[0]} …; "
+            "fetch or export the file again"
+        )
     if not any(key.startswith("trunk.") for key in state):
         state = {f"trunk.{key}": value for key, value in state.items()}
     own = network.state_dict()

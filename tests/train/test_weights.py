@@ -1,0 +1,39 @@
+"""Files of weights: nothing is lost in half precision, and nothing broken is started from."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mien.train import weights
+from mien.train.network import build
+
+TINY = {"channels": [8, 8, 16, 16]}
+SHIPPED = sorted((Path(__file__).parents[2] / "models").glob("*/weights.safetensors"))
+
+
+def test_values_beyond_float16_stay_as_they_are(tmp_path):
+    network = build("test_resnet", trunk_args=TINY)
+    network.trunk.bn1.running_var.fill_(1e5)
+    path = tmp_path / "weights.safetensors"
+    weights.write(network, path, facts={"origin": "made"}, half=True)
+    other = build("test_resnet", trunk_args=TINY)
+    weights.fit_into(other, weights.read(path).state, source="it", whole=True, heads=True)
+    for key, value in network.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[key], value, rtol=1e-3, atol=1e-6)
+    whole = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    assert path.stat().st_size < 0.7 * whole
+
+
+@pytest.mark.parametrize("broken", [float("inf"), float("nan")])
+def test_broken_weights_are_no_start(broken):
+    network = build("test_resnet", trunk_args=TINY)
+    state = network.state_dict()
+    state["trunk.bn1.running_var"] = torch.full_like(state["trunk.bn1.running_var"], broken)
+    with pytest.raises(ValueError, match=r"some.file: 1 weights .* trunk.bn1.running_var"):
+        weights.fit_into(network, state, source="some.file", whole=True)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
+def test_what_we_ship_can_be_started_from(path):
+    assert all(value.isfinite().all() for value in weights.read(path).state.values())
