@@ -7,6 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from mien.data.dataset import load
+from mien.data.sources import list_source
 from mien.emotions import VOTE_COLUMNS
 
 RAMP = np.linspace(0, 255, 48 * 48).reshape(48, 48)
@@ -56,8 +57,29 @@ def test_what_is_no_count_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"votes\.csv: line 2: .*not shares"):
         load(tmp_path)
     votes_file(tmp_path, ["name", *VOTE_COLUMNS], ["train/sad/a.png", *range(10)])
-    with pytest.raises(ValueError, match="no column file"):
+    with pytest.raises(ValueError, match=r"neither votes\.csv \(file"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train\\sad\\a.png", "train/sad/a", "./train/sad/a.png"])
+def test_votes_are_matched_as_prepare_matches_them(tmp_path, name):
+    other = ["train/sad/gone.png", *[1] * 10]
+    votes_file(tmp_path, ["file", *VOTE_COLUMNS], ["", *[1] * 10], other, [name, *range(10)])
+    assert load(tmp_path).votes[0].tolist() == list(range(10))
+
+
+def test_votes_for_no_picture_are_refused(tmp_path):
+    votes_file(tmp_path, ["file", *VOTE_COLUMNS], ["db/train/sad/a.png", *range(10)])
+    with pytest.raises(ValueError, match=r"votes\.csv: none of its files.*'train/sad/a\.png'"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("cells", [[0] * 10, [""] * 10])
+def test_nobody_voted(tmp_path, cells):
+    votes_file(tmp_path, ["file", *VOTE_COLUMNS], ["train/sad/a.png", *cells])
+    assert not load(tmp_path).has_votes.any()
+    listing = list_source(tmp_path)
+    assert listing.votes.tolist() == [[-1] * 10]
 
 
 def test_files_that_are_no_data_say_what_to_do(tmp_path):

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from mien.infer.model import load
 from mien.web import numbers
 from mien.web.app import create_app
-from mien.web.auth import check_exposure, is_loopback
+from mien.web.auth import check_exposure, check_origin, is_loopback
 from mien.web.limits import Limits
 from mien.web.uploads import safe_name
 
@@ -101,8 +101,8 @@ def test_classify_takes_pictures_and_bytes(client, model):
     *good, bad = client.post("/v1/classify", files=files).json()
     assert [entry["expression"] for entry in good] == expected
     assert "empty" in bad["error"]
-    short = client.post("/v1/classify", content=b"x" * 100, headers=headers)
-    assert "whole number" in _problem(short, 422)
+    (short,) = client.post("/v1/classify", content=b"x" * 100, headers=headers).json()
+    assert "100 bytes a whole number" in short["error"]
     many = client.post("/v1/classify", content=b"x" * 2304 * 17, headers=headers)
     assert "16 crops" in _problem(many, 413)
 
@@ -254,6 +254,28 @@ def test_cors_is_off_until_asked_for(client, model):
         assert answer.headers["access-control-allow-origin"] == "https://a.example"
         other = open_to_one.options("/v1/analyze", headers=ask | {"origin": "https://b.example"})
         assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize("origin", ["https://a.example/", " HTTPS://A.example", "*"])
+def test_origins_are_taken_as_browsers_send_them(model, origin):
+    ask = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    with TestClient(create_app(model, origins=[origin])) as open_to_one:
+        answer = open_to_one.options("/v1/analyze", headers=ask)
+    assert answer.headers["access-control-allow-origin"] in ("https://a.example", "*")
+
+
+@pytest.mark.parametrize(
+    "origin", ["a.example", "https://a.example/page", "https://*.example", "https://a,https://b",
+               "https://a.example//", ""]
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(model, origin):
+    with pytest.raises(ValueError, match=r"scheme://host"):
+        create_app(model, origins=[origin])
+
+
+@pytest.mark.parametrize("origin", ["http://[::1]:8000", "http://localhost:5173"])
+def test_origins_with_a_port(origin):
+    assert check_origin(f"{origin}/") == origin
 
 
 def test_the_page_and_its_numbers(client, model):

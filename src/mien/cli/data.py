@@ -187,6 +187,7 @@ def _print_summary(result: Result, out: Path) -> None:
     from rich.console import Console
 
     from mien.cli.plain import grid, say
+    from mien.data.placing import unheard
     from mien.emotions import EMOTIONS
 
     counts = result.counts()
@@ -200,5 +201,7 @@ def _print_summary(result: Result, out: Path) -> None:
         if numbers:
             words = ", ".join(f"{n:,} {reason}" for reason, n in numbers.items())
             say(f"{title}: {words}")
+    if told := unheard(result.notes):
+        say(told)
     say(f"{counts['kept']:,} of {counts['read']:,} pictures in {out}")
     say(f"read {out / 'report.html'}; decide with: mien data review {out}")

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.atomic import read_csv
-from mien.data.dataset import NO_VOTES, whole_counts
-from mien.data.listing import Listing, no_votes
+from mien.data.listing import NO_VOTES, Listing, no_votes
 from mien.emotions import BALLOT, VOTE_COLUMNS
 
 
@@ -31,12 +30,6 @@ def merge_votes(listing: Listing, path: Path) -> Listing:
     columns = set(lines[0]) if lines else set()
     if {"file", *VOTE_COLUMNS} <= columns:
         votes = _by_name(listing, lines, path)
-        if (votes[:, 0] < 0).all():
-            example = lines[0]["file"]
-            raise ValueError(
-                f"{path}: none of its files is in {listing.root}; it names {example!r}, "
-                f"the source has {listing.id[0]!r}"
-            )
     elif {"Image name", *BALLOT} <= columns:
         votes = _by_row(listing, lines, path)
     else:
@@ -48,15 +41,28 @@ def merge_votes(listing: Listing, path: Path) -> Listing:
 
 
 def _by_name(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArray[np.int64]:
-    row_of = {str(PurePosixPath(name).with_suffix("")): i for i, name in enumerate(listing.id)}
+    row_of = {_bare(name): i for i, name in enumerate(listing.id)}
     row_of |= {name: i for i, name in enumerate(listing.id)}
     votes = no_votes(len(listing))
+    matched = False
     for number, line in enumerate(lines, start=2):
-        name = line["file"].replace("\\", "/")
-        row = row_of.get(name, row_of.get(str(PurePosixPath(name or ".").with_suffix(""))))
+        name = (line["file"] or "").replace("\\", "/")
+        row = row_of.get(name, row_of.get(_bare(name)))
         if row is not None:
             votes[row] = _counts([line[column] for column in VOTE_COLUMNS], path, number)
+            matched = True
+    if not matched:
+        raise ValueError(
+            f"{path}: none of its files is in {listing.root}; it names {lines[0]['file']!r}, the "
+            f"source has {listing.id[0]!r}: write the column file as there, or move the table away"
+        )
     return votes
+
+
+def _bare(name: str) -> str:
+    """A path without the suffix; unlike ``with_suffix`` it takes an empty cell."""
+    path = PurePosixPath(name)
+    return str(path).removesuffix(path.suffix)
 
 
 def _by_row(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArray[np.int64]:
@@ -82,3 +88,21 @@ def _counts(cells: list[str], path: Path, number: int) -> NDArray[np.int64]:
         return np.full(len(cells), NO_VOTES)
     counts = np.array(whole_counts(cells, path, number), np.int64)
     return counts if counts.sum() > 0 else np.full(len(cells), NO_VOTES)
+
+
+def whole_counts(cells: list[str], path: Path, number: int) -> list[int]:
+    """How many people chose each option.
+
+    Raises:
+        ValueError: a cell is no whole number; the message names file and line.
+    """
+    try:
+        counts = [float(cell) for cell in cells]
+    except (TypeError, ValueError):
+        counts = [-1.0]
+    if any(not count.is_integer() or count < 0 for count in counts):
+        raise ValueError(
+            f"{path}: line {number}: {', '.join(map(str, cells))} are not counts of votes; give "
+            "whole numbers, not shares"
+        )
+    return [int(count) for count in counts]

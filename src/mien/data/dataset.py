@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.data.atomic import read_csv
+from mien.data.ballots import merge_votes
+from mien.data.listing import NO_VOTES, Listing, no_votes
 from mien.data.packed import FACES, read_packed
-from mien.emotions import EMOTIONS, VOTE_COLUMNS, parse
+from mien.emotions import EMOTIONS, parse
 from mien.images import is_picture, read, to_grey
 
 SIZE = 48
-NO_VOTES = -1
 SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid",
           "val": "valid", "test": "test"}  # fmt: skip
 
@@ -118,13 +118,13 @@ def load(path: Path | str) -> Dataset:
 def load_folder(root: Path | str) -> Dataset:
     """Read ``ROOT/<split>/<emotion>/*`` with an optional ``ROOT/votes.csv``.
 
-    ``votes.csv`` has a column ``file`` (path below the root) and the ten ``VOTE_COLUMNS``, empty
-    where nobody voted. Pictures of another size are resized to 48x48 by area averaging.
+    ``votes.csv`` is read as ``mien data prepare`` reads it, see ``merge_votes``. Pictures of
+    another size are resized to 48x48 by area averaging.
 
     Raises:
         FileNotFoundError: no picture is found; the message says what is expected.
-        ValueError: an emotion folder whose name is not understood, or a picture or a line of
-            ``votes.csv`` that cannot be read.
+        ValueError: an emotion folder whose name is not understood, a picture or a line of
+            ``votes.csv`` that cannot be read, or a ``votes.csv`` of other pictures.
     """
     root = Path(root)
     files = sorted(
@@ -144,45 +144,16 @@ def load_folder(root: Path | str) -> Dataset:
         emotion[row] = named.position
         images[row] = fit(to_grey(read(path)))
     ids = [path.relative_to(root).as_posix() for path in files]
+    split = [SPLITS[i.split("/")[0]] for i in ids]
+    votes = no_votes(len(ids))
+    if (table := root / "votes.csv").exists():
+        listing = Listing(root, ids, emotion, split, usage=[""] * len(ids), votes=votes)
+        votes = merge_votes(listing, table).votes
     return Dataset(
         id=np.array(ids),
         images=images,
         emotion=emotion,
-        votes=_read_votes(root / "votes.csv", ids),
-        split=np.array([SPLITS[i.split("/")[0]] for i in ids]),
+        votes=votes,
+        split=np.array(split),
         group=pixel_groups(images),
     )
-
-
-def _read_votes(path: Path, ids: list[str]) -> NDArray[np.int64]:
-    votes = np.full((len(ids), len(VOTE_COLUMNS)), NO_VOTES, np.int64)
-    if not path.exists():
-        return votes
-    row_of = {name: row for row, name in enumerate(ids)}
-    lines = read_csv(path)
-    missing = [name for name in ("file", *VOTE_COLUMNS) if lines and name not in lines[0]]
-    if missing:
-        raise ValueError(f"{path}: no column {', '.join(missing)}; see docs/data.md")
-    for number, line in enumerate(lines, start=2):
-        row = row_of.get(line["file"])
-        if row is not None and line[VOTE_COLUMNS[0]]:
-            votes[row] = whole_counts([line[name] for name in VOTE_COLUMNS], path, number)
-    return votes
-
-
-def whole_counts(cells: list[str], path: Path, number: int) -> list[int]:
-    """How many people chose each option.
-
-    Raises:
-        ValueError: a cell is no whole number; the message names file and line.
-    """
-    try:
-        counts = [float(cell) for cell in cells]
-    except (TypeError, ValueError):
-        counts = [-1.0]
-    if any(not count.is_integer() or count < 0 for count in counts):
-        raise ValueError(
-            f"{path}: line {number}: {', '.join(map(str, cells))} are not counts of votes; give "
-            "whole numbers, not shares"
-        )
-    return [int(count) for count in counts]

@@ -88,6 +88,22 @@ def apply_checks(fates: Fates, reason: NDArray[np.str_], detail: Mapping[int, st
             fates.exclude(row, str(reason[row]), detail.get(row, ""))
 
 
+def spread_drops(fates: Fates, sha256: NDArray[np.bytes_]) -> None:
+    """Leave out what has the pixels and the label of a picture dropped by hand.
+
+    Otherwise the copy would take the place of the one that somebody did not want. A copy with
+    another label stays, since dropping one of two settles a conflict; so does what a person kept.
+    """
+    kinds = list(zip(sha256.tolist(), fates.emotion.tolist(), strict=True))
+    dropped: dict[tuple[bytes, int], int] = {}
+    for row, kind in enumerate(kinds):
+        if kind[0] and fates.reason[row] == BY_HAND:
+            dropped.setdefault(kind, row)
+    for row, kind in enumerate(kinds):
+        if kind in dropped and not fates.protected[row]:
+            fates.exclude(row, BY_HAND, f"same pixels as {fates.ids[dropped[kind]]}")
+
+
 def apply_faces(fates: Fates, rows: NDArray[np.int64], verdict: Verdict, drop: float) -> None:
     """Leave out what is surely no face."""
     for row, score, why in zip(rows.tolist(), verdict.score, verdict.reason, strict=True):
@@ -101,7 +117,7 @@ def apply_groups(
     *,
     sha256: NDArray[np.bytes_],
     votes: NDArray[np.int64],
-    readable: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
     pinned: NDArray[np.int64],
     hint: NDArray[np.int64] | None,
     keep_all: bool,
@@ -113,13 +129,13 @@ def apply_groups(
         copies: verified pairs.
         sha256: (N,) of the pixels.
         votes: (N, 10) counts.
-        readable: (N,) pictures whose pixels can be compared; those left out link others too.
+        usable: (N,) pictures whose pixels can be compared; those left out link others too.
         pinned: (N,) split of an earlier run, -1 without.
         hint: (N,) the source's own split where that is kept, else None.
         keep_all: keep all copies with the settled label.
     """
     group, bridges = group_copies(
-        copies.pairs, readable, pinned, pixels=np.unique(sha256, return_inverse=True)[1]
+        copies.pairs, usable, pinned, pixels=np.unique(sha256, return_inverse=True)[1]
     )
     fates.group[:] = group
     for row in np.flatnonzero(bridges).tolist():

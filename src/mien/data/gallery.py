@@ -86,6 +86,16 @@ class Gallery:
                 members[line["group"]].append(line)
         return {g: lines for g, lines in members.items() if len(lines) > 1}
 
+    def astride(self) -> int:
+        """Sets of copies, by group or by equal pixels, whose kept pictures lie in several splits.
+
+        None should; it is counted so that the report says what is rather than what should be.
+        """
+        return max(
+            sum(len(splits) > 1 for splits in _splits(self.kept, by).values())
+            for by in ("group", "sha256")
+        )
+
     def strips(self, groups: list[list[Line]]) -> list[list[Tile]]:
         """A row of tiles for each group."""
         pictures = self.pictures(line["id"] for lines in groups for line in lines)
@@ -102,6 +112,14 @@ class Gallery:
             ]
             for lines in groups
         ]
+
+
+def _splits(lines: list[Line], by: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        if line[by]:
+            found[line[by]].add(line["split"])
+    return found
 
 
 def _uri(png: bytes | None) -> str:

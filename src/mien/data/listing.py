@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.dataset import NO_VOTES
 from mien.emotions import BALLOT
 
 NO_LABEL = -1
+NO_VOTES = -1
 USAGES = {"training": "train", "publictest": "valid", "privatetest": "test"}
 """The contest's names for its three parts, and the split each of them is."""
 

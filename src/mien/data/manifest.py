@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.atomic import read_csv, write_csv
+from mien.data.groups import SPLIT_NAMES
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 
 MANIFEST, EXCLUSIONS, FLAGS, DUPLICATES = (
@@ -34,22 +35,35 @@ class Placed:
     @property
     def number(self) -> int:
         """The number in the file name."""
-        return int(Path(self.path).stem.rsplit("_", 1)[-1])
+        return int(_number(self.path))
+
+
+def _number(path: str) -> str:
+    return Path(path).stem.rsplit("_", 1)[-1]
 
 
 def read_placed(out: Path) -> dict[str, Placed]:
     """What the manifest in ``out`` pins, by picture id; nothing where there is no manifest.
 
     Raises:
-        ValueError: the manifest lacks a column.
+        ValueError: the manifest lacks a column, or a line is none that prepare wrote.
     """
-    try:
-        return {
-            line["id"]: Placed(line["path"], line["emotion"], line["split"])
-            for line in read_csv(out / MANIFEST)
-        }
-    except KeyError as error:
-        raise ValueError(f"{out / MANIFEST}: no column {error}; remove it to start anew") from None
+    file = out / MANIFEST
+    placed = {}
+    for number, line in enumerate(read_csv(file), start=2):
+        try:
+            name, row = line["id"], (line["path"], line["emotion"], line["split"])
+        except KeyError as error:
+            raise ValueError(f"{file}: no column {error}; remove it to start anew") from None
+        path, emotion, split = (cell or "" for cell in row)
+        if not (_number(path).isdecimal() and emotion in EMOTIONS and split in SPLIT_NAMES):
+            raise ValueError(
+                f"{file}: line {number}: {path!r} of {emotion!r} in {split!r} is not "
+                "<split>/<emotion>/<emotion>_<number>.png as prepare names it; undo the change, "
+                "or prepare with --fresh to place all anew"
+            )
+        placed[name] = Placed(path, emotion, split)
+    return placed
 
 
 def vote_cells(votes: NDArray[np.int64]) -> list[object]:

@@ -21,6 +21,7 @@ from mien.data.layout import FACTS, write_pictures
 from mien.data.listing import NO_LABEL, Listing
 from mien.data.options import Options
 from mien.data.packed import EXCLUDED, FACES, write_packed
+from mien.data.placing import truly
 from mien.data.reading import Crops, Progress, quiet
 from mien.emotions import EMOTIONS
 
@@ -183,7 +184,7 @@ def _facts(result: Result) -> dict[str, Any]:
     near = result.copies.pairs[~exact]
     return {
         "source": listing.root.name,
-        "options": result.options.to_dict(),
+        "options": truly(result.options.to_dict(), result.notes),
         "counts": result.counts(),
         "notes": {
             **result.notes,

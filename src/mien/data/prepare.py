@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mien.data import fates as fate
 from mien.data.cache import Arrays, Cache, key_of
+from mien.data.check import BLANK, CONSTANT
 from mien.data.decisions import FILE, Decision, read_decisions
 from mien.data.duplicates import Copies, find_copies
 from mien.data.faces import Judge, Verdict
@@ -17,10 +18,11 @@ from mien.data.fates import Fates, split_index
 from mien.data.groups import NOWHERE, SPLIT_NAMES
 from mien.data.layout import CACHE, check_output, claim
 from mien.data.listing import USAGES, Listing
-from mien.data.manifest import Placed, read_placed
+from mien.data.manifest import read_placed
 from mien.data.mislabelled import label_issues, match
 from mien.data.options import ALL, KEEP_SPLIT, OFFICIAL, Options
 from mien.data.outputs import Flags, Result, write_outputs
+from mien.data.placing import placings
 from mien.data.reading import Crops, Progress, quiet, read_crops
 from mien.data.report import write_report
 from mien.data.sources import list_source
@@ -66,7 +68,9 @@ def prepare(
     hint = _hints(listing, options)
     if decisions is None:
         decisions = read_decisions(out / FILE)
-    placed = {} if options.fresh or hint is not None else read_placed(out)
+    before = {} if options.fresh else read_placed(out)
+    # Where the source decides the splits, an earlier run tells the numbers of the files alone.
+    placed = before if hint is None else {}
     claim(out)
     cache = Cache(out / CACHE)
 
@@ -74,6 +78,7 @@ def prepare(
     state = Fates.begin(listing.id, listing.emotion)
     astray = fate.apply_decisions(state, decisions)
     fate.apply_checks(state, crops.reason, crops.detail)
+    fate.spread_drops(state, crops.sha256)
     readable = crops.reason == ""
     copies = _copies(crops, readable, options, cache, progress)
     judged = np.flatnonzero(readable)
@@ -81,17 +86,21 @@ def prepare(
         crops, judged, listing.votes[judged], cache, judge=judge, progress=progress
     )
     fate.apply_faces(state, judged, verdict, options.drop)
+    pinned = split_index([placed[i].split if i in placed else "" for i in listing.id])
+    # Flat pictures that a person keeps, or kept, are copies of those with the same pixels.
+    flat = np.isin(crops.reason, (BLANK, CONSTANT))
     fate.apply_groups(
         state,
         copies,
         sha256=crops.sha256,
         votes=listing.votes,
-        readable=readable,
-        pinned=split_index([placed[i].split if i in placed else "" for i in listing.id]),
+        usable=readable | (flat & (state.protected | (pinned >= 0))),
+        pinned=pinned,
         hint=hint,
         keep_all=options.copies == ALL,
     )
-    split = _place(state, crops, placed, hint, options)
+    split = _place(state, crops, pinned, hint, options)
+    bound = np.isin(state.group, state.group[pinned >= 0])
     result = Result(
         listing=listing,
         crops=crops,
@@ -100,9 +109,15 @@ def prepare(
         copies=copies,
         flags=_flags(state, split, judged, verdict, predictions, options),
         options=options,
-        placed=placed,
+        placed=before,
         decisions=decisions,
         notes={
+            **placings(
+                out,
+                options,
+                stayed=bool((bound & state.stays).any()),
+                new=bool((~bound & state.stays).any()),
+            ),
             "decisions_astray": astray,
             "models": "" if judge is None else judge.key,
             "predictions": "" if predictions is None else predictions.system or "unnamed",
@@ -152,7 +167,7 @@ def _copies(
 def _place(
     state: Fates,
     crops: Crops,
-    placed: Mapping[str, Placed],
+    pinned: NDArray[np.int64],
     hint: NDArray[np.int64] | None,
     options: Options,
 ) -> NDArray[np.int64]:
@@ -161,20 +176,18 @@ def _place(
     if hint is not None:
         return np.where(stays, hint, NOWHERE)
     rows = np.flatnonzero(stays)
-    # A picture that a person kept though it is blank belongs to no group of copies.
-    sets = np.where(state.group[rows] >= 0, state.group[rows], rows)
-    _, first, number, size = np.unique(
-        sets, return_index=True, return_inverse=True, return_counts=True
+    groups, first, number, size = np.unique(
+        state.group[rows], return_index=True, return_inverse=True, return_counts=True
     )
-    pinned = np.full(len(first), NOWHERE)
-    for row, group in zip(rows.tolist(), number.tolist(), strict=True):
-        if state.ids[row] in placed:
-            pinned[group] = SPLIT_NAMES.index(placed[state.ids[row]].split)
+    # All of a group bind it, also those left out now: what follows them goes where they were.
+    bound = np.full(len(stays), NOWHERE)
+    inside = state.group >= 0
+    np.maximum.at(bound, state.group[inside], pinned[inside])
     place = place_groups(
         state.emotion[rows[first]],
         size,
         crops.sha256[rows[first]].astype(np.str_).tolist(),
-        pinned,
+        bound[groups],
         ratio=parse_ratio(options.split),
         seed=options.seed,
     )

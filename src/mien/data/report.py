@@ -62,12 +62,14 @@ def _contents(gallery: Gallery, facts: dict[str, Any]) -> dict[str, Any]:
     groups = sorted(gallery.groups().values(), key=lambda g: (-len(g), g[0]["id"]))
     mixed = [g for g in groups if distinct(g) > 1]
     plain = [g for g in groups if distinct(g) == 1]
+    astride = gallery.astride()
     return {
         "facts": facts,
         "counts": counts,
         "classes": _classes(counts),
         "widest": max(*counts["before"], 1),
-        "sentences": sentences(facts, len(groups), len(mixed)),
+        "sentences": sentences(facts, len(groups), len(mixed), astride),
+        "astride": astride,
         "imbalance": imbalance(counts),
         "left_out": [
             _sheet(gallery, reason, count, flagged=False)

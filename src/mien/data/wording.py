@@ -6,6 +6,7 @@ from typing import Any
 
 from mien.data import check, fates
 from mien.data.outputs import MISLABELLED
+from mien.data.placing import unheard
 from mien.emotions import EMOTIONS
 
 REASONS: dict[str, tuple[str, str]] = {
@@ -40,8 +41,8 @@ REASONS: dict[str, tuple[str, str]] = {
 }
 
 
-def sentences(facts: dict[str, Any], groups: int, mixed: int) -> list[str]:
-    """The report's summary."""
+def sentences(facts: dict[str, Any], groups: int, mixed: int, astride: int) -> list[str]:
+    """The report's summary; ``astride`` of the groups lie in several splits."""
     counts, notes = facts["counts"], facts["notes"]
     exact = notes["exact_groups"]
     kept, read = counts["kept"], counts["read"]
@@ -52,8 +53,13 @@ def sentences(facts: dict[str, Any], groups: int, mixed: int) -> list[str]:
         f"{exact['conflicting']:,} of them with conflicting labels. Near copies add "
         f"{notes['near_pairs']:,} pairs, {notes['mirrored_pairs']:,} of them mirrored; "
         f"together they form {groups:,} groups, {mixed:,} with more than one label.",
-        "No group of copies lies in two splits, so no test picture has a copy in training.",
+        f"{astride:,} groups of copies lie in several splits, which leaks one into the other: "
+        "run `mien data prepare` with `--fresh`."
+        if astride
+        else "No group of copies lies in two splits, so no test picture has a copy in training.",
     ]
+    if kept_back := unheard(notes):
+        said.append(kept_back)
     if notes["with_votes"]:
         said.append(
             f"{notes['with_votes']:,} pictures carry people’s votes ({notes['votes']}); the votes "

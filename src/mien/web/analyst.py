@@ -1,6 +1,7 @@
 """Uploads to results: decode and detect in a bounded pool, classify in shared runs."""
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +22,11 @@ from mien.web.uploads import Upload
 Crops = NDArray[np.uint8]
 CROP_BYTES = SIDE * SIDE
 RAW = "application/octet-stream"
+_BEGINNING = re.compile(
+    rb"\x89PNG\r\n|\xff\xd8\xff[\xc0-\xfe]|GIF8[79]a|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftyp"
+    rb"|P[1-7]\s+[#\d]",
+    re.DOTALL,
+)
 
 
 class Analyst:
@@ -74,7 +80,7 @@ class Analyst:
         """One ``schemas.Crop`` a crop, in order.
 
         Raises:
-            Problem: 413 or 422, see ``check_crops``; 503 as above.
+            Problem: 413, see ``check_crops``; 503 as above.
         """
         check_crops(uploads, self.limits)
         parts = await self._all(self._crops(upload, cam, head) for upload in uploads)
@@ -116,14 +122,14 @@ class Analyst:
         }
 
     async def _crops(self, upload: Upload, cam: bool, head: str) -> list[dict[str, Any]]:
-        if upload.media == RAW:
+        if is_raw(upload):
             crops = np.frombuffer(upload.data, np.uint8).reshape(-1, SIDE, SIDE)
             names = [f"{upload.name}[{i}]" for i in range(len(crops))]
         else:
             try:
                 crops = await self._in_pool(self._crop, upload.data)
             except ImageError as error:
-                return [_failed(upload, error)]
+                return [_failed(upload, error, _odd_size(upload))]
             names = [upload.name]
         scores = await self._score(crops, cam)
         return [
@@ -148,27 +154,43 @@ class Analyst:
         return to_crop(read(data, max_pixels=self.limits.pixels))[None]
 
 
+def is_raw(upload: Upload) -> bool:
+    """Whether these are grey crops one after the other.
+
+    curl states ``application/octet-stream`` for every picture but JPEG, PNG and GIF, so what has
+    another size than crops, or begins as pictures do, is a picture.
+    """
+    data = upload.data
+    if upload.media != RAW or not data or len(data) % CROP_BYTES:
+        return False
+    # Two letters alone may well be two grey levels; a BMP states its own size after them.
+    bitmap = data[:2] == b"BM" and int.from_bytes(data[2:6], "little") == len(data)
+    return not (bitmap or _BEGINNING.match(data))
+
+
 def check_crops(uploads: Sequence[Upload], limits: Limits) -> None:
-    """Count the crops of a whole request: grey bytes hold many, any other picture is one.
+    """Count the crops of a whole request: grey bytes hold many, any picture is one.
 
     Raises:
-        Problem: 422 not a whole number of crops, 413 too many.
+        Problem: 413 too many.
     """
-    total = 0
-    for upload in uploads:
-        size = len(upload.data) if upload.media == RAW else CROP_BYTES
-        count, rest = divmod(size, CROP_BYTES)
-        if rest or not count:
-            raise Problem(
-                422, f"{size} bytes are not a whole number of 48x48 crops ({CROP_BYTES} bytes each)"
-            )
-        total += count
+    total = sum(len(u.data) // CROP_BYTES if is_raw(u) else 1 for u in uploads)
     if total > limits.crops:
         raise Problem(413, f"more than {limits.crops} crops in one request; send fewer at a time")
 
 
-def _failed(upload: Upload, error: ImageError) -> dict[str, Any]:
-    return {"source": upload.name, "error": str(error).removeprefix("image: ")}
+def _odd_size(upload: Upload) -> str:
+    """What else is wrong with grey bytes that were taken for a picture."""
+    if upload.media != RAW or not upload.data:
+        return ""
+    return (
+        f"; nor are {len(upload.data)} bytes a whole number of 48x48 crops "
+        f"({CROP_BYTES} bytes each)"
+    )
+
+
+def _failed(upload: Upload, error: ImageError, more: str = "") -> dict[str, Any]:
+    return {"source": upload.name, "error": str(error).removeprefix("image: ") + more}
 
 
 def _maps(expression: Expression) -> dict[str, Any]:

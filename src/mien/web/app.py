@@ -16,7 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from mien import __version__, bundle
 from mien.web import numbers, problems, schemas
 from mien.web.analyst import Analyst
-from mien.web.auth import guard, scheme
+from mien.web.auth import check_origin, guard, scheme
 from mien.web.gate import Gate
 from mien.web.limits import Limits
 from mien.web.middleware import Requests
@@ -61,7 +61,11 @@ def create_app(
         origins: web origins that may use the service from a browser (CORS); none by default.
         threads: pictures worked on at a time.
         batching: whether concurrent requests share runs of the graph.
+
+    Raises:
+        ValueError: see ``check_origin``.
     """
+    allowed = [check_origin(origin) for origin in origins]
     limits = limits or Limits()
     analyst = Analyst(model, limits, threads=threads, batching=batching)
     gate = Gate(limits)
@@ -95,12 +99,12 @@ def create_app(
         return JSONResponse(numbers.config(model.bundle, mode="served", **more))
 
     _mount_page(app)
-    if origins:
+    if allowed:
         from starlette.middleware.cors import CORSMiddleware
 
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(origins),
+            allow_origins=allowed,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],

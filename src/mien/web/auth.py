@@ -1,13 +1,17 @@
-"""Bearer tokens: who may use the service, and when a token must be set."""
+"""Who may use the service: bearer tokens, when a token must be set, and web origins."""
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Callable
 
 from fastapi import Request
 from fastapi.security import HTTPBearer
 
 from mien.web.problems import Problem
+
+# As browsers send it: no path, and a host outside ASCII in its xn-- form.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?")
 
 scheme = HTTPBearer(auto_error=False, description="Where `mien serve` was given a token.")
 
@@ -35,6 +39,21 @@ def check_exposure(host: str, token: str | None, *, insecure: bool) -> None:
             f"{host} can be reached from other machines; "
             "set a token (--token or MIEN_TOKEN), or say --insecure"
         )
+
+
+def check_origin(origin: str) -> str:
+    """A web origin as browsers send it, or "*"; one slash at the end is taken off.
+
+    Raises:
+        ValueError: it is neither, so that no browser would ever be let in by it.
+    """
+    plain = origin.strip().lower().removesuffix("/")
+    if plain != "*" and not _ORIGIN.fullmatch(plain):
+        raise ValueError(
+            f"--cors {origin}: no web origin; give scheme://host or scheme://host:port, such as "
+            "https://a.example, or * for all"
+        )
+    return plain
 
 
 def guard(token: str | None) -> Callable[[Request], None]:

@@ -18,7 +18,10 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One piece of a body: ``name`` as shown back to the client, ``media`` its stated type."""
+    """One piece of a body: ``name`` as shown back to the client, ``media`` its stated type.
+
+    ``media`` is in lower case, without parameters.
+    """
 
     name: str
     data: bytes
@@ -58,7 +61,7 @@ async def read_uploads(request: Request, limits: Limits, *, at_most: int) -> lis
     Raises:
         Problem: 400 damaged, 408 too slow, 413 too large or too many, 415 another type, 422 empty.
     """
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media = _media(request.headers.get("content-type"))
     try:
         async with asyncio.timeout(limits.seconds):
             if media == "multipart/form-data":
@@ -77,6 +80,10 @@ async def read_uploads(request: Request, limits: Limits, *, at_most: int) -> lis
             408, f"the body did not arrive within {limits.seconds:g} seconds; send less at a time"
         ) from None
     return found
+
+
+def _media(stated: str | None) -> str:
+    return (stated or "").partition(";")[0].strip().lower()
 
 
 async def _bounded(request: Request, limits: Limits) -> AsyncGenerator[bytes]:
@@ -106,7 +113,7 @@ async def _multipart(request: Request, limits: Limits, at_most: int) -> list[Upl
     if len(files) > at_most:
         raise _too_many(at_most)
     return [
-        Upload(safe_name(file.filename), file.file.read(), file.content_type or "")
+        Upload(safe_name(file.filename), file.file.read(), _media(file.content_type))
         for file in files
     ]
 
