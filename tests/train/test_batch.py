@@ -118,6 +118,9 @@ def test_rarest_emotion_is_changed_most():
     assert strength[3] == 1
     assert strength[1] == 2
     assert strength.argmax() == 1
+    strength = balance.strengths(torch.tensor([0] * 100 + [1] * 50), 1.0)
+    assert strength is not None
+    assert strength[:2].tolist() == [1, 2]  # though five others do not occur
 
 
 def test_teacher_mixes_into_targets_and_stands_alone_where_nobody_voted():

@@ -8,6 +8,7 @@ from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.measure.predictions import Predictions
 from mien.train import folds
+from mien.train.run import FACTS, RECIPE
 from mien.train.watch import Silent
 
 
@@ -40,13 +41,19 @@ def test_every_picture_is_scored_once_by_a_network_that_has_not_seen_it(tmp_path
 
     again = folds.fit_folds(recipe, faces, tmp_path, folds=2, watch=Never())
     assert np.array_equal(again.label, table.label)
+    before = (tmp_path / folds.OOF).read_bytes()
+    with pytest.raises(ValueError, match="another recipe"):
+        folds.fit_folds(tiny_recipe(epochs=2), faces, tmp_path, folds=3, watch=Never())
+    with pytest.raises(ValueError, match="other data"):
+        folds.fit_folds(recipe, make_faces(98, seed=1), tmp_path, folds=3, watch=Never())
+    assert (tmp_path / folds.OOF).read_bytes() == before
 
 
 def test_one_of_several_processes_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(folds, "score_unseen", lambda recipe, learn, out, place, watch: (
         np.full((len(out), 7), 1 / 7), np.full((len(out), 10), 0.1)
     ))  # fmt: skip
-    for rank, files in (("1", []), ("0", [folds.OOF, folds.RECIPE])):
+    for rank, files in (("1", []), ("0", [folds.OOF, RECIPE, FACTS])):
         monkeypatch.setenv("RANK", rank)
         folds.fit_folds(tiny_recipe(), make_faces(98), tmp_path, folds=2, watch=Silent())
         assert sorted(path.name for path in tmp_path.iterdir()) == files

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mien.train import precision
-from mien.train.network import build, pass_on, widen_stem
+from mien.train.network import build, check_map, pass_on, widen_stem
 from mien.train.precision import choose
 
 TINY = {"channels": [8, 8, 16, 16]}
@@ -14,6 +14,29 @@ TINY = {"channels": [8, 8, 16, 16]}
 def test_unknown_trunk_names_near_ones():
     with pytest.raises(ValueError, match="resnet18"):
         build("resnet18x")
+
+
+@pytest.mark.parametrize(
+    ("trunk", "arguments"),
+    [
+        ("test_vit", {}),
+        (
+            "swin_tiny_patch4_window7_224",
+            {"embed_dim": 24, "depths": (1, 1), "num_heads": (1, 1), "img_size": 56},
+        ),
+    ],
+)
+def test_trunks_whose_features_are_no_map_are_refused(trunk: str, arguments: dict):
+    with pytest.raises(ValueError, match=rf"network\.trunk={trunk}: .*not a map"):
+        build(trunk, trunk_args=arguments)
+
+
+def test_the_check_of_a_trunk_changes_nothing():
+    trunk = build("test_convnext").trunk
+    before = torch.get_rng_state()
+    check_map(trunk, "test_convnext")
+    assert trunk.training
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,31 @@ def test_schedule_starts_with_unfreezing():
     assert heads["lr"] == 1e-2
     pace.set_step(recipe, optimizer, [{}], 10, 1, 0)
     assert heads["lr"] < 0.5e-2
+
+
+def test_dlibs_trunk_has_layers_and_others_say_that_they_have_none():
+    depth = optim.layer_depths(build("face_resnet29").trunk)
+    assert depth["blocks.13.conv2.weight"] == 0
+    assert depth["conv1.weight"] == depth["bn1.bias"] == 14
+    with pytest.raises(ValueError, match=r"transfer\.layer_decay: Linear"):
+        optim.layer_depths(torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("name", ["adahessian", "bnbadam", "fusedadam"])
+def test_optimisers_that_cannot_be_had_say_so(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=name):
+        optim.build_optimizer(
+            tiny_network(), name=name, lr=1, head_lr=None, weight_decay=0, momentum=0
+        )
+
+
+def test_epochs_with_a_frozen_trunk_do_not_count_towards_early_stopping():
+    recipe = tiny_recipe(
+        epochs=9, transfer__frozen_epochs=3, stopping__patience=2, data__holdout=0.1
+    )
+    history = [{"epoch": e + 1, pace.SCORE: s} for e, s in enumerate([0.5, 0.4, 0.3, 0.2, 0.1])]
+    assert not pace.enough(recipe, history)
+    assert pace.kept_row(recipe, history)["epoch"] == 4
+    assert pace.enough(recipe, [*history, {"epoch": 6, pace.SCORE: 0.1}])
+    assert pace.kept_row(tiny_recipe(), history)["epoch"] == 5

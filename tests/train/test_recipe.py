@@ -86,3 +86,32 @@ def test_vary_checks_and_known_keys_are_dotted():
     with pytest.raises(ValueError, match="lrr"):
         vary(Recipe(), {"optimizer.lrr": 1e-3})
     assert {"epochs", "optimizer.lr"} <= set(known_keys())
+
+
+@pytest.mark.parametrize(
+    ("tree", "key"),
+    [
+        ({"optimizer": {"clip": float("inf")}}, r"optimizer\.clip"),
+        ({"targets": {"label": float("nan")}}, r"targets\.label"),
+        ({"network": {"crop": 41}}, r"network\.crop"),
+        ({"sizes": {"0": 0}}, r"sizes\.0"),
+    ],
+)
+def test_numbers_that_no_run_can_take_are_refused_by_key(tree: dict, key: str):
+    with pytest.raises(ValueError, match=key):
+        parse(tree)
+
+
+@pytest.mark.parametrize("text", ["2024", "true", "1e3", "2024-01-01"])
+def test_text_may_look_like_something_else(text: str):
+    recipe = load(
+        None, [f"name={text}", f"data.path={text}", "epochs=3", f'network.start="{text}"']
+    )
+    assert (recipe.name, recipe.data.path, recipe.network.start) == (text, text, text)
+    assert recipe.epochs == 3
+
+
+def test_a_path_has_one_spelling():
+    assert parse({"data": {"path": "data/fer/"}}) == parse({"data": {"path": "./data/fer"}})
+    assert parse({"data": {"path": "/"}}).data.path == "/"
+    assert not Recipe().data.path

@@ -45,6 +45,22 @@ def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path):
     assert listing.row(folder)["trunk"].startswith("damaged")
 
 
+def test_early_stopping_shows_the_epoch_that_is_kept(tmp_path: Path):
+    folder = made_run(tmp_path, "one", data__holdout=0.1, stopping__patience=2, epochs=3)
+    run.write_history(folder, [*HISTORY, HISTORY[0] | {"epoch": 3}])
+    cells = listing.row(folder)
+    assert (cells["epochs"], cells["held label"], cells["loss"]) == ("3/3", "55.0", "3.500")
+
+
+def test_a_recipe_is_replaced_until_an_epoch_has_ended(tmp_path: Path):
+    folder = made_run(tmp_path, "one")
+    made_run(tmp_path, "one", optimizer__clip=1.0)
+    assert run.read_recipe(folder).optimizer.clip == 1
+    (folder / run.CHECKPOINT).touch()
+    with pytest.raises(ValueError, match="another recipe"):
+        made_run(tmp_path, "one")
+
+
 def test_runs_differ_in_what_their_recipes_differ(tmp_path: Path):
     folders = [
         made_run(tmp_path, "a", optimizer__lr=1e-3), made_run(tmp_path, "b", seed=4),

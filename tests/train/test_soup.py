@@ -71,6 +71,10 @@ def test_what_has_no_mean_says_why(pair: list[Path], runs: Path):
     fit(tiny_recipe(epochs=1), make_faces(70), runs / "more", watch=Silent())
     with pytest.raises(ValueError, match="other data"):
         soup({pair[0]: 1.0, runs / "more": 1.0}, runs / "x")
+    grey = tiny_recipe(epochs=1, network__mean=(0.1, 0.1, 0.1))
+    fit(grey, make_faces(64), runs / "grey", watch=Silent())
+    with pytest.raises(ValueError, match=r"network\.mean or network\.std differs"):
+        soup({pair[0]: 1.0, runs / "grey": 1.0}, runs / "x")
     (runs / "begun").mkdir()
     run.write_text(runs / "begun" / run.RECIPE, tiny_recipe().to_toml())
     with pytest.raises(FileNotFoundError, match="has not ended"):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -18,6 +20,7 @@ from mien.train import recipe as recipes
 from mien.train import study as findings
 from mien.train import tune
 from mien.train.run import CHECKPOINT, read_recipe
+from mien.train.signals import Stopped
 from mien.train.watch import Silent
 
 SPACE = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [8, 16]}
@@ -107,12 +110,91 @@ def test_a_real_trial_is_a_run_with_a_held_out_score(tmp_path: Path):
         ({"optimizer.lrr": [1]}, "not a key"),
         ({"optimizer.lr": [-1.0]}, r"optimizer\.lr"),
         ({"optimizer.lr": {"low": 1e-4}}, "low and high"),
+        ({"optimizer.lr": {"low": 1e-2, "high": 1e-4}}, r"'optimizer\.lr': .*low"),
+        ({"optimizer.lr": []}, r"'optimizer\.lr'"),
+        ({"network.mean": [[0.5, 0.5, 0.5]]}, r"'network\.mean' takes lists or tables"),
+        ({"sizes": [{"0": 24}]}, "'sizes' takes lists or tables"),
+        ({"epochs": [2, 1]}, "frozen_epochs must leave"),
         ({}, "empty"),
     ],
 )
 def test_a_space_is_checked_before_anything_is_trained(space: dict, message: str):
     with pytest.raises(ValueError, match=message):
-        tune.check_space(tiny_recipe(tune__space=space))
+        tune.check_space(tiny_recipe(tune__space=space, tune__epochs=3, transfer__frozen_epochs=1))
+
+
+def test_what_needs_a_held_out_score_has_one_in_the_best_recipe():
+    recipe = tiny_recipe(tune__holdout=0.2)
+    for changes in ({"schedule.name": "plateau"}, {"stopping.patience": 1}):
+        assert findings.tuned(recipe, changes).data.holdout == 0.2
+    assert findings.tuned(recipe, {"schedule.name": "constant"}).data.holdout == 0
+    tune.check_space(tiny_recipe(tune__space={"schedule.name": ["cosine", "plateau"]}))
+
+
+def test_values_that_do_not_go_together_end_one_trial_and_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scripted(monkeypatch)
+    space = {"transfer.frozen_epochs": [0, 1], "epochs": [1, 2], "network.start": ["random", "a,b"]}
+    recipe = tiny_recipe(tune__space=space)
+    study = tune.open_study("s", f"sqlite:///{tmp_path / 'study.db'}", seed=0)
+    for epochs in (1, 2):
+        values = {"transfer.frozen_epochs": 1, "epochs": epochs, "network.start": "a,b"}
+        study.enqueue_trial(values)
+    run(recipe, tmp_path, study, trials=2)
+    assert [t.state for t in study.trials] == [TrialState.PRUNED, TrialState.COMPLETE]
+    findings.report(study, recipe, tmp_path)
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert row["network.start"] == "a,b"
+    assert "frozen_epochs must leave" in row["why"]
+
+
+@pytest.mark.parametrize("fault", ["refused", "no score"])
+def test_a_study_of_which_no_trial_can_be_trained_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+):
+    def fit(recipe: recipes.Recipe, data: Any, folder: Path, *, watch: Any) -> None:
+        from mien.train.run import write_history
+
+        if fault == "refused":
+            raise ValueError(fault)
+        folder.mkdir(parents=True)
+        write_history(folder, [{"epoch": 1, "held_label": float("nan")}])
+
+    monkeypatch.setattr(tune, "fit", fit)
+    study = tune.open_study("s", f"sqlite:///{tmp_path / 'study.db'}", seed=0)
+    message = {"refused": "the last: refused", "no score": r"tune\.holdout"}[fault]
+    with pytest.raises(ValueError, match=message):
+        run(tiny_recipe(tune__space=SPACE), tmp_path, study, trials=3, budget=60)
+    assert [t.state for t in study.trials] == 3 * [TrialState.PRUNED]
+
+
+def test_a_signal_ends_the_helpers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Path):
+    from mien.cli import tune as verb
+    from mien.data import dataset
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def search(*args: Any, **more: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    def popen(line: list[str], env: Any) -> subprocess.Popen[bytes]:
+        started.append(real([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return started[-1]
+
+    real = subprocess.Popen
+    monkeypatch.setattr(verb, "keep_pages", lambda: None)  # it would start pytest again
+    monkeypatch.setattr(tune, "search", search)
+    monkeypatch.setattr(dataset, "load", lambda path: make_faces(14))
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    (tmp_path / "tiny.toml").write_text(tiny_recipe().to_toml())
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        verb.tune([str(tmp_path / "tiny.toml"), str(tmp_path)], trials=1, jobs=3)
+    assert [helper.returncode for helper in started] == 2 * [-signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_progressive_sizes_are_cut_to_a_trials_epochs():

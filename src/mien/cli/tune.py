@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ def tune(
     from mien.train import study as findings
     from mien.train import tune as tuning
     from mien.train.run import runs_folder
+    from mien.train.signals import Stopped
 
     recipe = read_recipe(what)
     tuning.check_space(recipe)
@@ -55,26 +57,37 @@ def tune(
     )
     threads = max(1, (os.cpu_count() or 1) // jobs)
     shared = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    helpers = [subprocess.Popen(_alone(sys.argv), env=shared) for _ in range(jobs - 1)]
+    data = load(recipe.data.path).of("train")
     console = Console()
     bar = Bar(console)
+
+    def stop(number: int, frame: Any) -> None:
+        raise Stopped(number)
 
     def on_trial(of: Any, trial: Any) -> None:
         score = trial.value
         values = "  ".join(f"{k} {findings.text_of(v)}" for k, v in trial.params.items())
         shown = "–" if score is None else f"{100 * score:.1f} %"
-        say(f"trial {trial.number} {trial.state.name.lower()} {shown}  {values}", console)
+        why = trial.user_attrs.get("why", "")
+        say(f"trial {trial.number} {trial.state.name.lower()} {shown}  {values}  {why}", console)
 
-    data = load(recipe.data.path).of("train")
+    helpers: list[subprocess.Popen[bytes]] = []
+    before = signal.signal(signal.SIGTERM, stop)  # between trials too, and while helpers end
     try:
+        helpers += [subprocess.Popen(_alone(sys.argv), env=shared) for _ in range(jobs - 1)]
         tuning.search(
             recipe, data, folder / "trials", opened, trials=trials, budget=seconds, watch=bar,
             on_trial=on_trial, threads=threads if jobs > 1 else 0,
         )  # fmt: skip
-    finally:
-        bar.close()
+        _wait(helpers)
+    except BaseException:
         for helper in helpers:
-            helper.wait()
+            helper.terminate()
+        _wait(helpers)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        bar.close()
         written = findings.report(opened, recipe, out or folder)
     say(f"{findings.summary(opened)}\nwrote " + ", ".join(str(p) for p in written), console)
 
@@ -89,6 +102,11 @@ def to_seconds(text: str) -> float:
     if not match or not float(match[1]):
         raise ValueError(f"--budget {text!r}: give a time such as 90s, 45m or 2h")
     return float(match[1]) * UNITS[match[2]]
+
+
+def _wait(helpers: list[subprocess.Popen[bytes]]) -> None:
+    for helper in helpers:
+        helper.wait()
 
 
 def _alone(arguments: list[str]) -> list[str]:

@@ -30,10 +30,10 @@ def strengths(label: Tensor, extra: float) -> Tensor | None:
     """(7,) widths of the changes: 1 for the most frequent emotion, 1 + ``extra`` for the rarest.
 
     In between by the logarithm of the frequency: on FER-2013 that widens disgust's ranges in full
-    and the others' by a little.
+    and the others' by a little. An emotion that does not occur is not the rarest.
     """
     if not extra:
         return None
     size = counts(label).log()
-    spread = (size.max() - size.min()).clamp(min=1e-9)
-    return (1 + extra * (size.max() - size) / spread).float()
+    spread = (size.max() - size[label].min()).clamp(min=1e-9)
+    return (1 + extra * ((size.max() - size) / spread).clamp(max=1)).float()

@@ -65,6 +65,10 @@ class FaceResNet(nn.Module):
                 before = width
         self.blocks = nn.Sequential(*blocks)
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """Layers as timm groups them, for rates that fall with the depth."""
+        return {"stem": r"^(?:conv1|bn1)\.", "blocks": r"^blocks\.(\d+)"}
+
     def forward_features(self, x: Tensor) -> Tensor:
         """The feature map before pooling."""
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))

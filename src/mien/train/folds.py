@@ -14,7 +14,7 @@ from mien.measure.predictions import Predictions
 from mien.train.fit import fit
 from mien.train.loop import predict
 from mien.train.recipe import Recipe, vary
-from mien.train.run import RECIPE, write_text
+from mien.train.run import claim
 from mien.train.samples import trainable
 from mien.train.watch import Watcher
 
@@ -47,17 +47,17 @@ def fit_folds(
     is not trained again. Rows that a run would not learn from are not scored.
 
     Raises:
-        ValueError: too few pictures for so many folds, or what ``fit`` raises.
+        ValueError: too few pictures for so many folds, the folder holds another recipe's or other
+            data's, or what ``fit`` raises.
     """
     data = trainable(data)
     most = int(np.bincount(data.emotion).max()) if len(data) else 0
     if not 2 <= folds <= most:
         raise ValueError(f"--folds {folds}: choose from 2 to {most} with these pictures")
     fold = assign(data.emotion, data.group, folds, seed=recipe.seed)
-    folder.mkdir(parents=True, exist_ok=True)
     writes = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
-    if writes and not (folder / RECIPE).exists():
-        write_text(folder / RECIPE, recipe.to_toml())
+    if writes:
+        claim(folder, recipe, {"data": data.fingerprint(), "images": len(data)})
     parts = []
     for number in range(folds):
         out = fold == number

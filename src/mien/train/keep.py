@@ -8,9 +8,9 @@ import torch
 from timm.utils import ModelEmaV3
 from torch.optim import Optimizer
 
-from mien.train import checkpoint, run, schedule, weights
+from mien.train import checkpoint, run, weights
 from mien.train.network import Network
-from mien.train.pace import SCORE, History
+from mien.train.pace import History, kept_row
 from mien.train.recipe import Recipe
 
 BEST = "best.safetensors"
@@ -22,7 +22,7 @@ def keep(
     ema: ModelEmaV3 | None, history: History,
 ) -> None:  # fmt: skip
     """Write the checkpoint of the epoch that has just ended, then its row of the table."""
-    if recipe.stopping.patience and not schedule.stale_epochs([row[SCORE] for row in history]):
+    if recipe.stopping.patience and kept_row(recipe, history) is history[-1]:
         best = network if ema is None else ema.module
         weights.write(best, folder / BEST, facts={"epoch": history[-1]["epoch"]})
     state = {

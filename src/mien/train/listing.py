@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.train import run, weights
+from mien.train.pace import kept_row
 
 COLUMNS = (
     "run", "trunk", "pixels", "epochs", "minutes", "images/s", "loss", "held label", "held ballot",
@@ -51,14 +52,14 @@ def row(folder: Path) -> dict[str, str]:
     done = (folder / weights.FILE).is_file()
     cells["epochs"] = f"{len(history)}/{recipe.epochs}" + (" done" if done else "")
     if history:
-        last = history[-1]
+        last, kept = history[-1], kept_row(recipe, history)
         seconds = sum(r.get("seconds", 0.0) for r in history)
         cells["minutes"] = f"{seconds / 60:.1f}"
         cells["images/s"] = f"{last.get('images_per_second', 0):.0f}"
-        cells["loss"] = f"{last['loss']:.3f}"
+        cells["loss"] = f"{kept['loss']:.3f}"
         for column, key in (("held label", "held_label"), ("held ballot", "held_ballot")):
-            if key in last:
-                cells[column] = f"{100 * last[key]:.1f}"
+            if key in kept:
+                cells[column] = f"{100 * kept[key]:.1f}"
     for head, value in measured(folder).items():
         cells[head] = f"{100 * value:.1f}"
     return cells

@@ -129,14 +129,14 @@ def build(
     dropout: float = 0.0,
     stem: str = "stock",
 ) -> Network:
-    """Make a network around any timm trunk.
+    """Make a network around a timm trunk whose features are a map.
 
     Mean and std (of values in 0..1) are the trunk's own unless given. ``stem`` as in
     ``sections.Network``: it changes strides alone, so any start still fits.
 
     Raises:
-        ValueError: timm knows no such trunk (the message lists the nearest names), or its stem
-            cannot be changed so.
+        ValueError: timm knows no such trunk (the message lists the nearest names), its features
+            are no map, or its stem cannot be changed so.
     """
     if not timm.is_model(trunk):
         near = timm.list_models(f"*{trunk[:6]}*")[:8] or ["resnet18", "vgg19_bn"]
@@ -144,6 +144,8 @@ def build(
     model = timm.create_model(trunk, pretrained=pretrained, num_classes=0, **(trunk_args or {}))
     if hasattr(model, "pre_logits"):  # VGG's two wide layers, 120 M parameters for a 1x1 map
         model.pre_logits = nn.Identity()
+    if any(isinstance(module, nn.Linear) for module in model.modules()):
+        check_map(model, trunk, (trunk_args or {}).get("img_size"))
     if stem != "stock":
         widen_stem(model, stem)
     depthwise.speed_up(model)
@@ -159,6 +161,28 @@ def build(
         dropout=dropout,
     )
     return network.to(memory_format=torch.channels_last)
+
+
+def check_map(model: nn.Module, name: str, side: Any = None) -> None:
+    """Make sure that a trunk's features are (N, C, h, w), by one blank picture at its own size.
+
+    Only trunks with linear layers may have others; those of convolutions alone need no check. No
+    random number is drawn.
+
+    Raises:
+        ValueError: they are not.
+    """
+    config: Any = model.pretrained_cfg
+    high, wide = side if isinstance(side, tuple | list) else (side or config["input_size"][-1],) * 2
+    was = model.training
+    with torch.no_grad():
+        shape = model.eval().forward_features(torch.zeros(1, 3, high, wide)).shape  # type: ignore[operator]
+    model.train(was)
+    if len(shape) != 4 or shape[1] != model.num_features:
+        raise ValueError(
+            f"network.trunk={name}: its features are {tuple(shape)}, not a map (N, "
+            f"{model.num_features}, h, w); choose a convolutional trunk, as resnet18"
+        )
 
 
 def widen_stem(trunk: nn.Module, stem: str) -> None:

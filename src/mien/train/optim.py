@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 
 FUSED = ("sgd", "adam", "adamw", "adagrad")
 """Optimisers of torch that have one kernel for a whole step."""
+SECOND_ORDER = ("adahessian",)
+"""Optimisers that ask for gradients of gradients, which the loop does not make."""
 
 
 def build_optimizer(
@@ -31,10 +33,12 @@ def build_optimizer(
     highest rate under ``peak_lr``.
 
     Raises:
-        ValueError: timm has no such optimiser; the message lists what it has.
+        ValueError: timm has no such optimiser (the message lists what it has) or cannot build it
+            here, or the trunk is not parted into layers.
     """
-    if name not in list_optimizers():
-        raise ValueError(f"no optimiser {name!r}; choose from {', '.join(list_optimizers())}")
+    known = [known for known in list_optimizers() if known not in SECOND_ORDER]
+    if name not in known:
+        raise ValueError(f"no optimiser {name!r}; choose from {', '.join(known)}")
     depth = layer_depths(network.trunk) if layer_decay < 1 else {}  # type: ignore[arg-type]
     groups: dict[tuple[bool, bool, int], list[nn.Parameter]] = {}
     for key, parameter in network.named_parameters():
@@ -50,18 +54,31 @@ def build_optimizer(
         }
         for (head, decays, below), parameters in groups.items()
     ]
-    optimizer: Optimizer = create_optimizer_v2(
-        settings, opt=name, lr=lr, weight_decay=weight_decay, momentum=momentum,
-        **({"fused": True} if fused and name in FUSED else {}),
-    )  # fmt: skip
+    try:
+        optimizer: Optimizer = create_optimizer_v2(
+            settings, opt=name, lr=lr, weight_decay=weight_decay, momentum=momentum,
+            **({"fused": True} if fused and name in FUSED else {}),
+        )  # fmt: skip
+    except (AssertionError, ImportError, RuntimeError, TypeError) as error:  # bnb*, fused*: a GPU
+        raise ValueError(
+            f"optimizer.name={name}: not to be had here ({error}); choose another, as adamw"
+        ) from error
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
     return optimizer
 
 
 def layer_depths(trunk: nn.Module) -> dict[str, int]:
-    """How many layers stand above each parameter's, by timm's own grouping of the trunk."""
-    matcher: Any = trunk.group_matcher
+    """How many layers stand above each parameter's, by timm's own grouping of the trunk.
+
+    Raises:
+        ValueError: the trunk has none.
+    """
+    matcher: Any = getattr(trunk, "group_matcher", None)
+    if matcher is None:
+        raise ValueError(
+            f"transfer.layer_decay: {type(trunk).__name__} is not parted into layers; set it to 1"
+        )
     layer: dict[str, int] = group_parameters(trunk, matcher(coarse=False), reverse=True)
     top = max(layer.values())
     return {key: top - number for key, number in layer.items()}

@@ -36,6 +36,13 @@ def set_step(
 
 
 def enough(recipe: Recipe, history: History) -> bool:
-    """Whether early stopping ends the run here."""
+    """Whether early stopping ends the run here; epochs with a frozen trunk do not count."""
     patience = recipe.stopping.patience
-    return bool(patience) and schedule.stale_epochs([row[SCORE] for row in history]) >= patience
+    scores = [row[SCORE] for row in history[recipe.transfer.frozen_epochs :]]
+    return bool(patience) and schedule.stale_epochs(scores) >= patience
+
+
+def kept_row(recipe: Recipe, history: History) -> dict[str, Any]:
+    """The epoch whose weights are kept: the last, or under early stopping the first of the best."""
+    rows = history[recipe.transfer.frozen_epochs :] if recipe.stopping.patience else []
+    return max(rows, key=lambda row: row[SCORE]) if rows else history[-1]

@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -43,7 +43,7 @@ class Recipe(Section):
     """auto is bf16 where it was measured to pay: on GPUs and with AMX; dense ones on AVX-512."""
     compile: bool = False
     """Compile the network (torch.compile): slow to start, another rounding."""
-    sizes: dict[str, int] = Field(default={})
+    sizes: dict[str, Annotated[int, Field(ge=24, le=512)]] = Field(default={})
     """Progressive size: first epoch (from 0) -> pixels; before the first, ``network.size``."""
     data: Data = Data()
     network: Network = Network()
@@ -161,10 +161,22 @@ def _override(tree: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"{text!r} is not key=value (as in optimizer.lr=3e-4)")
+    key = key.strip()
     try:
-        _put(tree, key.strip(), tomllib.loads(f"v = {value}")["v"])
+        read: Any = tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
-        _put(tree, key.strip(), value.strip())
+        read = value.strip()
+    if _is_text(key) and not isinstance(read, str):  # name=2024
+        read = value.strip()
+    _put(tree, key, read)
+
+
+def _is_text(key: str) -> bool:
+    section: Any = Recipe
+    for part in key.split("."):
+        field = getattr(section, "model_fields", {}).get(part)
+        section = field and field.annotation
+    return section is str
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:

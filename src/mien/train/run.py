@@ -25,13 +25,17 @@ def runs_folder() -> Path:
 def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     """Make the run folder ours, or make sure that it already is.
 
-    Recipes are compared as parsed, so a run started by an older mien goes on.
+    Recipes are compared as parsed, so a run started by an older mien goes on. Where no epoch has
+    ended the recipe is replaced, as one that diverges at once has to be.
 
     Raises:
         ValueError: the folder holds another recipe or other data.
         OSError: the folder cannot be written.
     """
-    if (folder / RECIPE).exists() and not read_recipe(folder).same_training(recipe):
+    begun = (folder / RECIPE).exists() and (
+        (folder / weights.FILE).exists() or any(folder.rglob(CHECKPOINT))  # a fold's, below
+    )
+    if begun and not read_recipe(folder).same_training(recipe):
         raise ValueError(f"{folder}: holds a run of another recipe; give name=OTHER or delete it")
     if (folder / FACTS).exists() and read_facts(folder)["data"] != facts["data"]:
         raise ValueError(f"{folder}: was trained on other data; give name=OTHER or delete it")

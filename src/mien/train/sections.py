@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
-    """A frozen table of a recipe that rejects unknown keys."""
+    """A frozen table of a recipe that rejects unknown keys, and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(Section):
@@ -24,12 +25,17 @@ class Data(Section):
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of what is learnt from that is used, by group: for quick trials."""
 
+    @field_validator("path")
+    @classmethod
+    def _one_spelling(cls, path: str) -> str:
+        return os.path.normpath(path) if path else path  # data/ is data
+
 
 class Network(Section):
     """The trunk and where it starts."""
 
     trunk: str = "mobilenetv1_100"
-    """Any timm model name."""
+    """Any timm model whose features are a map (N, C, h, w): convolutions, not vit or swin."""
     trunk_args: dict[str, Any] = {}
     start: str = "random"
     """random, imagenet, default, lite0..2, faceres:, dlib: or vgg16:PACKAGE, or a weights file."""
@@ -38,8 +44,8 @@ class Network(Section):
     init: Literal["stock", "dirac"] = "stock"
     """A random start by the trunk's own rule, or with convolutions that pass on what they get;
     only with ``start = "random"``."""
-    crop: int = Field(default=48, ge=24, le=48)
-    """Pixels of the centre crop that is upsampled."""
+    crop: int = Field(default=48, ge=24, le=48, multiple_of=2)
+    """Pixels of the centre crop that is upsampled; even, or its centre is half a pixel off."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     stem: Literal["stock", "stride-1", "no-pool", "small", "no-last-pool"] = "stock"
     """Keep more of a small input: first convolution at stride 1, no first pooling, or both (small);

@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from mien.train import run, weights
 from mien.train.recipe import Recipe, vary
 
@@ -44,6 +46,11 @@ def soup(runs: Mapping[Path, float], folder: Path) -> None:
     for path in list(shares)[1:]:
         other, member = run.load_network(path)
         _check(recipe, other, first, path)
+        if not (torch.equal(network.mean, member.mean) and torch.equal(network.std, member.std)):
+            raise ValueError(
+                f"{path}: its network.mean or network.std differs from {first}'s; train both with "
+                "the same (mien ensemble joins others)"
+            )
         if run.read_facts(path)["data"] != facts["data"]:
             raise ValueError(
                 f"{path}: was trained on other data than {first}; train both on the same"
@@ -62,7 +69,7 @@ def soup(runs: Mapping[Path, float], folder: Path) -> None:
 
 
 def _check(one: Recipe, other: Recipe, first: Path, path: Path) -> None:
-    apart = {"start", "init", "dropout", "size"}
+    apart = {"start", "init", "dropout", "size", "mean", "std"}
     differ = [
         key
         for key, value in one.network.model_dump(exclude=apart).items()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +28,10 @@ def report(study: Study, recipe: Recipe, folder: Path) -> list[Path]:
     written = [folder / TABLE, folder / PAGE]
     keys = sorted({key for trial in study.trials for key in trial.params})
     rows = [_row(trial, keys) for trial in study.trials]
-    head = ["trial", *keys, "score", "state", "epochs", "minutes"]
-    write_text(folder / TABLE, "\n".join(",".join(r) for r in [head, *rows]) + "\n")
+    head = ["trial", *keys, "score", "state", "epochs", "minutes", "why"]
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([head, *rows])
+    write_text(folder / TABLE, table.getvalue())
     plots = _plots(study, folder)
     lines = [f"# Study {study.study_name}", "", summary(study), ""]
     lines += [f"![{name}]({path.name})\n" for name, path in plots.items()]
@@ -45,10 +49,21 @@ def report(study: Study, recipe: Recipe, folder: Path) -> list[Path]:
 
 
 def best_recipe(study: Study, recipe: Recipe) -> Recipe | None:
-    """The recipe with the best trial's values, trained on all; None before a trial is complete."""
-    if not _complete(study):
-        return None
-    return vary(recipe, {**study.best_params, "name": f"{recipe.name}-tuned"})
+    """The recipe with the best trial's values; None before a trial is complete."""
+    return tuned(recipe, study.best_params) if _complete(study) else None
+
+
+def tuned(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with a trial's values, trained on all unless these need a held-out score.
+
+    Raises:
+        ValueError: it cannot take them.
+    """
+    data = {"data.holdout": recipe.data.holdout or recipe.tune.holdout}
+    held = vary(recipe, {**data, **changes, "name": f"{recipe.name}-tuned"})
+    if held.schedule.name == "plateau" or held.stopping.patience:
+        return held
+    return vary(held, {"data.holdout": changes.get("data.holdout", recipe.data.holdout)})
 
 
 def _complete(study: Study) -> list[Any]:
@@ -74,7 +89,7 @@ def _row(trial: Any, keys: list[str]) -> list[str]:
         str(trial.number), *(text_of(trial.params.get(key, "")) for key in keys),
         "" if score is None else f"{score:.4f}", trial.state.name.lower(),
         str(max(trial.intermediate_values, default=0)),
-        "" if seconds is None else f"{seconds / 60:.1f}",
+        "" if seconds is None else f"{seconds / 60:.1f}", trial.user_attrs.get("why", ""),
     ]  # fmt: skip
 
 

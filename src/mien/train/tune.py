@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
@@ -14,13 +15,15 @@ import torch
 
 from mien.data.dataset import Dataset
 from mien.train.fit import fit
-from mien.train.pace import SCORE
+from mien.train.pace import SCORE, kept_row
 from mien.train.recipe import Recipe, known_keys, vary
 from mien.train.run import CHECKPOINT, read_history
+from mien.train.study import tuned
 from mien.train.watch import Watcher
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.trial import BaseTrial
 
 HEARTBEAT = 30
 """Seconds between a running trial's signs of life; after four without, it is queued again."""
@@ -125,7 +128,8 @@ def search(
     """Run trials until the study holds ``trials`` that ended, or ``budget`` seconds have passed.
 
     Each is judged on a grouped share of Training that it has not seen. A trial that the budget cuts
-    short is queued again, and goes on from its last epoch when the study does.
+    short is queued again, and goes on from its last epoch when the study does. One whose values
+    cannot be trained counts as pruned and says ``why``.
 
     Args:
         recipe: its ``[tune]`` section says what is searched.
@@ -139,7 +143,8 @@ def search(
         threads: for this process's arithmetic; 0 leaves it to torch.
 
     Raises:
-        ValueError: ``[tune]`` names no key of a recipe, or choices that it cannot take.
+        ValueError: ``[tune]`` names no key of a recipe, or choices that it cannot take, or no
+            trial could be trained.
     """
     from optuna import TrialPruned
     from optuna.study import MaxTrialsCallback
@@ -157,22 +162,27 @@ def search(
         running[:] = [trial]
         place = str(trial.user_attrs.get("run", f"trial-{trial.number:03d}"))
         trial.set_user_attr("run", place)
-        changed = trial_recipe(recipe, suggest(trial, recipe.tune.space), name=place)
+        values = suggest(trial, recipe.tune.space)
         began = time.monotonic()
         if (folder / place / CHECKPOINT).exists():
             for row in read_history(folder / place):
                 trial.report(row[SCORE], int(row["epoch"]))
         try:
+            changed = trial_recipe(recipe, values, name=place)
             fit(
                 changed, data, folder / place,
                 watch=TrialWatch(trial, watch, deadline, began + longest),
             )  # fmt: skip
-        except FloatingPointError as error:
+        except (FloatingPointError, ValueError) as error:
             trial.set_user_attr("why", str(error))
             raise TrialPruned from None
         finally:
             trial.set_user_attr("seconds", round(time.monotonic() - began, 1))
-        return float(read_history(folder / place)[-1][SCORE])
+        score = float(kept_row(changed, read_history(folder / place))[SCORE])
+        if math.isnan(score):  # Optuna would count it as failed, and ask for another for ever
+            trial.set_user_attr("why", "no held-out score; raise tune.holdout")
+            raise TrialPruned
+        return score
 
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
     enough = MaxTrialsCallback(trials, states=ended)
@@ -185,6 +195,9 @@ def search(
             study.enqueue_trial(running[0].params, user_attrs=running[0].user_attrs)
         if isinstance(stop, KeyboardInterrupt):
             raise
+    done = [t for t in study.trials if t.state in ended]
+    if len(done) >= trials and all("why" in t.user_attrs for t in done):
+        raise ValueError(f"no trial could be trained; the last: {done[-1].user_attrs['why']}")
 
 
 def trial_recipe(recipe: Recipe, changes: Mapping[str, Any], *, name: str) -> Recipe:
@@ -205,21 +218,34 @@ def check_space(recipe: Recipe) -> None:
     Raises:
         ValueError: the first that is not.
     """
+    from optuna.trial import FixedTrial
+
     known = known_keys()
     if not recipe.tune.space:
         raise ValueError('tune.space is empty; name a recipe key, as "optimizer.lr" = [1e-4, 1e-3]')
     for key, choices in recipe.tune.space.items():
         if key not in known:
             raise ValueError(f"tune.space: {key!r} is not a key of a recipe")
-        if isinstance(choices, dict):
-            if not {"low", "high"} <= set(choices) <= {"low", "high", "log", "step"}:
-                raise ValueError(f"tune.space: {key!r} takes low and high, and log or step")
-            choices = [choices["low"], choices["high"]]
-        for choice in choices:
-            trial_recipe(recipe, {key: choice}, name="check")
+        if isinstance(choices, dict) and not (
+            {"low", "high"} <= set(choices) <= {"low", "high", "log", "step"}
+        ):
+            raise ValueError(f"tune.space: {key!r} takes low and high, and log or step")
+        values = [choices["low"], choices["high"]] if isinstance(choices, dict) else choices
+        if any(isinstance(value, list | dict) for value in values):
+            raise ValueError(
+                f"tune.space: {key!r} takes lists or tables, which a study cannot choose from; "
+                "search another key, and train a recipe for each of these"
+            )
+        try:
+            suggest(FixedTrial({key: values[0] if values else None}), {key: choices})
+        except ValueError as error:
+            raise ValueError(f"tune.space: {key!r}: {error}") from None
+        for value in values:
+            trial_recipe(recipe, {key: value}, name="check")
+            tuned(recipe, {key: value})
 
 
-def suggest(trial: Trial, space: Mapping[str, Any]) -> dict[str, Any]:
+def suggest(trial: BaseTrial, space: Mapping[str, Any]) -> dict[str, Any]:
     """A value for each key of the space."""
     changes: dict[str, Any] = {}
     for key, choices in space.items():
