@@ -120,3 +120,4 @@ def test_epochs_with_a_frozen_trunk_do_not_count_towards_early_stopping():
     assert pace.kept_row(recipe, history)["epoch"] == 4
     assert pace.enough(recipe, [*history, {"epoch": 6, pace.SCORE: 0.1}])
     assert pace.kept_row(tiny_recipe(), history)["epoch"] == 5
+    assert not pace.enough(tiny_recipe(), [{"epoch": 1}])  # nothing is held out

@@ -73,8 +73,10 @@ def test_what_has_no_mean_says_why(pair: list[Path], runs: Path):
         soup({pair[0]: 1.0, runs / "more": 1.0}, runs / "x")
     grey = tiny_recipe(epochs=1, network__mean=(0.1, 0.1, 0.1))
     fit(grey, make_faces(64), runs / "grey", watch=Silent())
+    after = tiny_recipe(epochs=1, network__start=str(runs / "grey"))  # whose mean goes with it
+    fit(after, make_faces(64), runs / "after", watch=Silent())
     with pytest.raises(ValueError, match=r"network\.mean or network\.std differs"):
-        soup({pair[0]: 1.0, runs / "grey": 1.0}, runs / "x")
+        soup({pair[0]: 1.0, runs / "after": 1.0}, runs / "x")
     (runs / "begun").mkdir()
     run.write_text(runs / "begun" / run.RECIPE, tiny_recipe().to_toml())
     with pytest.raises(FileNotFoundError, match="has not ended"):

@@ -108,7 +108,7 @@ def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float
     weight = weight or [1.0] * len(names)
     if len(weight) != len(names):
         raise ValueError(f"{len(names)} runs but {len(weight)} weights; give one --weight a run")
-    if not (all(0 <= w < math.inf for w in weight) and sum(weight)):
+    if min(weight) < 0 or not 0 < sum(weight) < math.inf:
         raise ValueError(f"weights {weight}: none may be below 0, and one must be above")
     return {find_run(name): w for name, w in zip(names, weight, strict=True)}
 

@@ -38,8 +38,8 @@ def set_step(
 def enough(recipe: Recipe, history: History) -> bool:
     """Whether early stopping ends the run here; epochs with a frozen trunk do not count."""
     patience = recipe.stopping.patience
-    scores = [row[SCORE] for row in history[recipe.transfer.frozen_epochs :]]
-    return bool(patience) and schedule.stale_epochs(scores) >= patience
+    rows = history[recipe.transfer.frozen_epochs :] if patience else []
+    return bool(patience) and schedule.stale_epochs([row[SCORE] for row in rows]) >= patience
 
 
 def kept_row(recipe: Recipe, history: History) -> dict[str, Any]:
