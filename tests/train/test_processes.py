@@ -33,6 +33,8 @@ SCRIPT = textwrap.dedent(
     torch.set_num_threads(1)
     changes = eval(sys.argv[2])
     fit(tiny_recipe(**changes), make_faces(98, copies=6), Path(sys.argv[1]), watch=Silent())
+    from accelerate import PartialState
+    print("of", PartialState().num_processes)
     """
 )
 
@@ -84,7 +86,10 @@ def test_two_processes_train_as_one(tmp_path: Path):
         str(20000 + os.getpid() % 20000), str(script), str(tmp_path / "two"), repr(changes),
     ]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run(launch, check=True, env=environment, cwd=ROOT)
+    done = subprocess.run(
+        launch, check=True, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert done.stdout.count("of 2") == 2  # two that each train alone would agree as well
     state, kept = weights.read(tmp_path / "two" / weights.FILE).state, alone.state_dict()
     for name, value in state.items():
         assert torch.allclose(value, kept[name], atol=2e-5), name

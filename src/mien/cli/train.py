@@ -175,4 +175,5 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     if stopped:
         say(f"stopped; {folder} keeps the last full epoch, the same command goes on")
         raise typer.Exit(128 + stopped.number)
-    say(f"trained: {folder / (OOF if folds else FILE)}")
+    if first:
+        say(f"trained: {folder / (OOF if folds else FILE)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
@@ -75,9 +76,11 @@ def fit(
     torch.manual_seed(recipe.seed)
     network, origin = starts.begin(recipe.network, samples.images)
     arithmetic = precision.choose(recipe.precision, network)
-    accelerator = Accelerator(
-        mixed_precision="no"
-    )  # autocast is the loop's: this is set once a process
+    # Without a GPU several processes are one job only where accelerate is told of the CPU. Autocast
+    # is the loop's: the precision here is set once a process.
+    alone = "LOCAL_RANK" not in os.environ or torch.accelerator.is_available()
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a classifier's own norm
+    accelerator = Accelerator(cpu=not alone, mixed_precision="no", kwargs_handlers=[unused])
     if recipe.batch_size % accelerator.num_processes:
         raise ValueError(
             f"batch_size={recipe.batch_size} does not divide over "
