@@ -71,7 +71,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from mien.train.depthwise import Depthwise
+    from mien.train.depthwise import Depthwise, DepthwiseSame
     from mien.train.network import Network, build
     from mien.train.pointwise import Pointwise
     from mien.train.winograd import Winograd
@@ -93,8 +93,8 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     )
     network: Network = build(trunk).to(memory_format=torch.contiguous_format)
     for module in network.modules():
-        if isinstance(module, (Depthwise, Pointwise, Winograd)):
-            module.__class__ = torch.nn.Conv2d
+        if isinstance(module, (Depthwise, DepthwiseSame, Pointwise, Winograd)):
+            module.__class__ = type(module).__bases__[0]  # the stock layer
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     network.train()
     while True:

@@ -16,11 +16,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mien.data.dataset import load
+from mien.data.dataset import Dataset, load
 from mien.train import precision, starts, weights
 from mien.train.fit import batch_maker
 from mien.train.loop import predict
 from mien.train.network import Network
+from mien.train.recipe import Recipe
 from mien.train.recipe import load as load_recipe
 from mien.train.samples import batches, from_dataset, generator, trainable
 
@@ -28,10 +29,9 @@ BATCHES = 60
 
 
 @torch.no_grad()
-def measure(network: Network, recipe_path: Path, data: Path) -> None:
+def measure(network: Network, recipe: Recipe, data: Dataset) -> None:
     """Replace the statistics of all batch norms."""
-    recipe = load_recipe(recipe_path, ["targets.teacher="])
-    samples = from_dataset(trainable(load(data).of("train")))
+    samples = from_dataset(trainable(data.of("train")))
     make = batch_maker(recipe, samples)
     network.eval()
     for module in network.modules():
@@ -55,17 +55,18 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("weights", type=Path)
     given = parser.parse_args()
-    recipe = load_recipe(given.recipe, [])
+    recipe = load_recipe(given.recipe, ["targets.teacher="])  # it is not asked here
     path = weights.find(str(given.weights))
     found = weights.read(path)
     network = starts.blank(
         recipe.network, starts.Start(found.origin, None, None, found.mean, found.std)
     )
     network.load_state_dict(found.state, strict=False)
-    test = load(given.data).of("test")
+    data = load(given.data)
+    test = data.of("test")
     bf16 = precision.choose(recipe.precision, network) == "bf16"
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        measure(network, given.recipe, given.data)
+        measure(network, recipe, data)
         label, _ = predict(network, torch.from_numpy(test.images), size=recipe.network.size)
     right = (label.argmax(1) == torch.from_numpy(test.emotion)).float().mean()
     print(f"label, flips averaged: {right:.1%} of {len(test):,}")

@@ -119,7 +119,7 @@ def bundle_of(source: str, data: Path) -> str:
     Raises:
         BundleError: neither a bundle nor a finished run.
     """
-    from mien.bundle import GRAPH, BundleError, find
+    from mien.bundle import GRAPH, WEIGHTS, BundleError, find
 
     try:
         run = Path(source)
@@ -132,7 +132,7 @@ def bundle_of(source: str, data: Path) -> str:
             run = find_run(source)
         except (ImportError, FileNotFoundError):
             raise missing from None
-    graph, trained = run / "bundle" / GRAPH, run / "weights.safetensors"
+    graph, trained = run / "bundle" / GRAPH, run / WEIGHTS
     if graph.is_file() and not _newer(trained, graph):
         return str(run)
     out = run / "bundle"

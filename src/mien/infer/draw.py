@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from mien.emotions import names
 from mien.infer import panels
-from mien.infer.results import HEADS, Expression, Face
+from mien.infer.results import Expression, Face, check_head
 
 SMALLEST = 640
 """Pictures with a shorter long side are enlarged, so that text on them can be read."""
@@ -42,8 +42,8 @@ def annotate(
     Raises:
         ValueError: an unknown language or head.
     """
-    if head is not None and head not in HEADS:
-        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+    if head is not None:
+        check_head(head)
     names(language)  # an unknown language is refused even where there is nothing to write
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     factor = max(1, -(-SMALLEST // max(picture.size)))

@@ -14,7 +14,7 @@ from mien import bundle as bundles
 from mien.images import Source, read
 from mien.infer.crop import SIDE, crop_face, to_crop
 from mien.infer.detect import BlazeFace, Detection, Detector
-from mien.infer.results import HEADS, Expression, Face, Picture, Scores
+from mien.infer.results import Expression, Face, Picture, Scores, check_head
 from mien.infer.session import best_batch, open_session
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "vot
         BundleError: no such bundle, or a damaged one.
         ValueError: an unknown head.
     """
-    if head not in HEADS:
-        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+    check_head(head)
     return Model(bundles.load(bundle), BlazeFace(threads=threads), threads=threads, head=head)
 
 
@@ -183,11 +182,10 @@ def as_faces(
         if crops.dtype == np.uint8 and crops.shape[1:] == (SIDE, SIDE):
             return crops
     for crop in crops:
-        if not isinstance(crop, np.ndarray) or crop.ndim not in (2, 3) or 0 in crop.shape:
-            shape = getattr(crop, "shape", type(crop).__name__)
-            raise ValueError(f"a crop is {shape}; give arrays of (H, W) or (H, W, 3)")
-        if crop.ndim == 3 and crop.shape[2] != 3:
-            raise ValueError(f"a crop is {crop.shape}; give arrays of (H, W) or (H, W, 3)")
+        shape = crop.shape if isinstance(crop, np.ndarray) else ()
+        if len(shape) not in (2, 3) or 0 in shape or shape[2:] not in ((), (3,)):
+            told = shape or type(crop).__name__
+            raise ValueError(f"a crop is {told}; give arrays of (H, W) or (H, W, 3)")
         if crop.dtype != np.uint8:
             raise TypeError(f"crops are {crop.dtype}; give uint8, 0 to 255")
     if not len(crops):

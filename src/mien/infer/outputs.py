@@ -42,12 +42,8 @@ class Output(Protocol):
         ...
 
 
-class CsvOutput:
-    """One row a face; columns as ``mien.infer.rows.COLUMNS``.
-
-    A picture's rows count only when all of them, each with its line end, are there: ``open`` cuts
-    a half-written last picture off.
-    """
+class _FileOutput:
+    """What the two kinds of files share: one run at a time goes on with one."""
 
     def __init__(self, path: Path, made: Made) -> None:
         self.path = path
@@ -58,6 +54,21 @@ class CsvOutput:
         self.file = _open(self.path, fresh=fresh)
         with _closed_on_error(self.file):
             return self._resume()
+
+    def close(self) -> None:
+        """See ``Output.close``."""
+        self.file.close()
+
+    def _resume(self) -> set[str]:
+        raise NotImplementedError
+
+
+class CsvOutput(_FileOutput):
+    """One row a face; columns as ``mien.infer.rows.COLUMNS``.
+
+    A picture's rows count only when all of them, each with its line end, are there: ``open`` cuts
+    a half-written last picture off.
+    """
 
     def _resume(self) -> set[str]:
         done: set[str] = set()
@@ -94,10 +105,6 @@ class CsvOutput:
         table = rows(picture, model=self.made.model, head=self.made.head)
         self._put([list(row.values()) for row in table])
 
-    def close(self) -> None:
-        """See ``Output.close``."""
-        self.file.close()
-
     def _put(self, table: list[list[Any]]) -> None:
         text = io.StringIO(newline="")
         # a carriage return in a name ends a line for readers, unless it stands in quotes
@@ -111,18 +118,8 @@ class CsvOutput:
 _START = '{"source": '
 
 
-class JsonLinesOutput:
+class JsonLinesOutput(_FileOutput):
     """One line a picture: ``Picture.to_dict()`` with the ``model`` and the ``head``."""
-
-    def __init__(self, path: Path, made: Made) -> None:
-        self.path = path
-        self.made = made
-
-    def open(self, *, fresh: bool = False) -> set[str]:
-        """See ``Output.open``."""
-        self.file = _open(self.path, fresh=fresh)
-        with _closed_on_error(self.file):
-            return self._resume()
 
     def _resume(self) -> set[str]:
         done: set[str] = set()
@@ -149,10 +146,6 @@ class JsonLinesOutput:
         entry = picture.to_dict() | {"model": self.made.model, "head": self.made.head}
         self.file.write((json.dumps(entry, ensure_ascii=False) + "\n").encode())
         self.file.flush()
-
-    def close(self) -> None:
-        """See ``Output.close``."""
-        self.file.close()
 
 
 class _Lines:

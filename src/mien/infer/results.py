@@ -12,6 +12,16 @@ from mien.emotions import BALLOT, EMOTIONS, Emotion, votes_from_ballot
 HEADS = ("votes", "label")
 
 
+def check_head(head: str) -> None:
+    """Refuse what is no head.
+
+    Raises:
+        ValueError: it is not one of ``HEADS``.
+    """
+    if head not in HEADS:
+        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+
+
 def written(name: str) -> str:
     r"""A path as outputs hold it: bytes of it that are not UTF-8 stand as ``\udcff``.
 
@@ -98,8 +108,7 @@ class Scores:
         Raises:
             ValueError: ``head`` is not one of ``HEADS``.
         """
-        if head not in HEADS:
-            raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+        check_head(head)
         votes, unclear = votes_from_ballot(self.ballot)
         for i in range(len(self)):
             yield Expression(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ class DepthwiseSame(Conv2dSame):  # type: ignore[misc]  # timm says nothing of i
             list(x.shape[-2:]), list(self.kernel_size), list(self.stride), list(self.dilation)
         )
         padded = _Pad.apply(x, around, torch.float32 if slow else x.dtype)
-        with torch.autocast("cpu", torch.bfloat16, enabled=not slow and _autocast()):
+        with torch.autocast("cpu", enabled=False) if slow else nullcontext():
             out = F.conv2d(
                 padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
             )
@@ -88,14 +89,10 @@ class _Pad(torch.autograd.Function):
         return inside.to(ctx.dtype).contiguous(memory_format=torch.channels_last), None, None
 
 
-def _autocast() -> bool:
-    return torch.is_autocast_enabled("cpu")
-
-
 def slow_in_bf16(conv: nn.Conv2d, input: Tensor) -> bool:
     """Whether autocast would give ``conv`` a kernel that has no fast gradient on a CPU."""
     quick = max(conv.kernel_size) <= 3 <= min(input.shape[-2:]) and max(conv.stride) == 1
-    return not quick and input.device.type == "cpu" and _autocast()
+    return not quick and input.device.type == "cpu" and torch.is_autocast_enabled("cpu")
 
 
 def speed_up(trunk: nn.Module) -> None:

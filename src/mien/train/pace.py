@@ -38,8 +38,10 @@ def set_step(
 def enough(recipe: Recipe, history: History) -> bool:
     """Whether early stopping ends the run here; epochs with a frozen trunk do not count."""
     patience = recipe.stopping.patience
-    rows = history[recipe.transfer.frozen_epochs :] if patience else []
-    return bool(patience) and schedule.stale_epochs([row[SCORE] for row in rows]) >= patience
+    if not patience:
+        return False
+    rows = history[recipe.transfer.frozen_epochs :]
+    return schedule.stale_epochs([row[SCORE] for row in rows]) >= patience
 
 
 def kept_row(recipe: Recipe, history: History) -> dict[str, Any]:

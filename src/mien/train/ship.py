@@ -136,7 +136,7 @@ def fit_temperatures(table: Predictions) -> dict[str, float]:
     label = np.log(np.maximum(table.label[known], TINY))
     found = {"label_temperature": fit_temperature(label, table.y[known])}
     if table.ballot is not None and table.counts is not None:
-        voted = (table.counts[:, 0] >= 0) & (table.counts.sum(axis=1) > 0)
+        voted = table.counts.sum(axis=1) > 0  # -1 each where nobody was asked
         counts = table.counts[voted].astype(np.float64)
         shares = counts / counts.sum(axis=1, keepdims=True)
         ballot = np.log(np.maximum(table.ballot[voted], TINY))
