@@ -36,7 +36,7 @@ def test_what_the_imbalance_means():
     }
     said = " ".join(imbalance({"after": after}))
     assert "Happy has 25.0 times as many pictures as disgust" in said
-    assert "right in 38% of the cases" in said
+    assert "right in 38 % of the cases" in said
     assert "1 of disgust: recall there is known to about ± 98 points" in said
     assert "No picture of fear is left" in said
     assert (

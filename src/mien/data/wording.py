@@ -103,15 +103,15 @@ def imbalance(counts: dict[str, Any]) -> list[str]:
     said = [
         f"{EMOTIONS[most].capitalize()} has {total[most] / total[least]:.1f} times as many "
         f"pictures as {EMOTIONS[least]}. Always saying “{EMOTIONS[most]}” would be right in "
-        f"{share:.0%} of the cases: that is the accuracy to beat, and macro F1 (every class "
-        "counts alike) is worth reading beside it.",
+        f"{100 * share:.0f} % of the cases: that is the accuracy to beat, and macro F1 (every "
+        "class counts alike) is worth reading beside it.",
     ]
     rare = [EMOTIONS[i].value for i in present if total[i] < sum(total) / len(EMOTIONS) / 3]
     if rare:
         said.append(
-            f"Without a counterweight a network seldom says {' or '.join(rare)}. Logit adjustment "
-            "after training, or class weights during it, raises recall there and costs a little "
-            "overall accuracy; copying the few pictures would only teach them by heart."
+            f"Without a counterweight a network seldom says {' or '.join(rare)}. A recipe that "
+            "shows the rare more often (`balance.sampling=0.5`) or weighs them more, or logit "
+            "adjustment after training, raises recall there for little or no overall accuracy."
         )
     few = after["test"][least]
     if few:
