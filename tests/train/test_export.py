@@ -123,6 +123,20 @@ def test_the_cam_of_the_graph_is_grad_cam_of_the_network(bundle, crops):
             assert np.allclose(large.numpy(), theirs, atol=2e-3)
 
 
+def test_the_cam_of_a_network_that_sees_the_centre_covers_the_whole_face(crops, tmp_path):
+    network = make_network()
+    card = Card(name="t", sha256="")
+    seen = export(Graph([Member(network, 64, crop=32)]), tmp_path, card, probe=crops)
+    cam = run(seen.graph, crops)[2]
+    with torch.no_grad():
+        features = network.features(upsample(torch.from_numpy(crops), size=64, crop=32))
+        centre = F.interpolate(network.cam(features), (32, 32), mode="bilinear").numpy()
+    assert cam.shape == (12, 7, 48, 48)
+    assert np.allclose(cam[:, :, 8:40, 8:40], centre, atol=1e-4)
+    cam[:, :, 8:40, 8:40] = 0
+    assert not cam.any()
+
+
 def test_int8_and_fp16_stay_close_and_are_smaller(bundle, crops, tmp_path):
     exported, _ = bundle
     small, half = tmp_path / "int8.onnx", tmp_path / "fp16.onnx"

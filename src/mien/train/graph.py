@@ -66,11 +66,11 @@ class Graph(nn.Module):
             )
             logits[0].append(label[:count])
             logits[1].append(ballot[:count])
-            maps.append(cam[:count])
+            maps.append(_whole(cam[:count], member.crop, faces.shape[-1]))
             if self.flip:
                 logits[0].append(label[count:])
                 logits[1].append(ballot[count:])
-                maps.append(cam[count:].flip(-1))
+                maps.append(_whole(cam[count:], member.crop, faces.shape[-1]).flip(-1))
         weights = [member.weight for member in self.members for _ in range(views)]
         shares = [weight / sum(weights) for weight in weights]
         label, ballot = (
@@ -88,6 +88,14 @@ def _average(logits: list[Tensor], shares: list[float], temperature: float) -> T
     if temperature == 1:
         return mean
     return (mean.clamp(min=TINY).log() / temperature).softmax(dim=1)
+
+
+def _whole(cam: Tensor, crop: int, side: int) -> Tensor:
+    """The map of a centre crop as one of the whole face: nothing was seen around the centre."""
+    if crop == side:
+        return cam
+    centre = F.interpolate(cam, size=(crop, crop), mode="bilinear", align_corners=False)
+    return F.pad(centre, 4 * ((side - crop) // 2,))
 
 
 def _average_maps(maps: list[Tensor], shares: list[float]) -> Tensor:
