@@ -38,8 +38,9 @@ TRIES = {
     "torch.compile": {"compile": True},
     "stock depthwise": {"depthwise": False},
     "stock 1x1": {"pointwise": False},
-    "tiles": {"pays": True},
-    "direct convolutions": {"pays": False},
+    "tiles": {"dense": "winograd"},
+    "unfolded": {"dense": "unfolded"},
+    "direct convolutions": {"dense": "stock"},
     "small pages": {"huge": False},
 }
 
@@ -74,6 +75,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     from mien.train.depthwise import Depthwise, DepthwiseSame
     from mien.train.network import Network, build
     from mien.train.pointwise import Pointwise
+    from mien.train.unfolded import Unfolded
     from mien.train.winograd import Winograd
 
     steps = transforms.Compose(
@@ -93,7 +95,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     )
     network: Network = build(trunk).to(memory_format=torch.contiguous_format)
     for module in network.modules():
-        if isinstance(module, (Depthwise, DepthwiseSame, Pointwise, Winograd)):
+        if isinstance(module, (Depthwise, DepthwiseSame, Pointwise, Unfolded, Winograd)):
             module.__class__ = type(module).__bases__[0]  # the stock layer
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     network.train()
@@ -117,7 +119,7 @@ def ours(
     from timm.utils import ModelEmaV3
 
     from mien.data.dataset import load
-    from mien.train import depthwise, optim, pointwise, precision, winograd
+    from mien.train import depthwise, optim, pointwise, precision, unfolded, winograd
     from mien.train import network as networks
     from mien.train.fit import batch_maker
     from mien.train.loop import train_epoch
@@ -138,8 +140,9 @@ def ours(
         depthwise.speed_up = lambda trunk: None
     if not options.get("pointwise", True):
         pointwise.speed_up = lambda trunk: None
-    if "pays" in options:
-        winograd.pays = lambda: options["pays"]
+    if "dense" in options:
+        winograd.pays = lambda: options["dense"] == "winograd"
+        unfolded.pays = lambda: options["dense"] == "unfolded"
     network = networks.build(trunk)
     if "layout" in options:
         network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from mien.train import winograd
+from mien.train import dense, winograd
 from mien.train.network import build
-from mien.train.winograd import Winograd, best_tile, by_tiles, transforms
+from mien.train.winograd import Winograd, best_tile, transforms
 
 
 @pytest.mark.parametrize("tile", range(2, winograd.LARGEST_TILE + 1))
@@ -34,7 +34,7 @@ def test_results_and_gradients_are_those_of_the_stock_layer(
     torch.manual_seed(0)
     plain = nn.Conv2d(5, 4, 3, padding=1, bias=bias)
     ours = copy.deepcopy(nn.Sequential(plain))
-    by_tiles(ours)
+    dense.turn(ours, Winograd)
     assert isinstance(ours[0], Winograd)
     assert ours.state_dict().keys() == {f"0.{key}" for key in plain.state_dict()}
     used = []
@@ -57,7 +57,7 @@ def test_results_and_gradients_are_those_of_the_stock_layer(
 
 def test_a_frozen_layer_passes_its_gradient_on(always: None):
     layers = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1))
-    by_tiles(layers)
+    dense.turn(layers, Winograd)
     layers[1].requires_grad_(False)
     layers(torch.rand(1, 4, 6, 6)).sum().backward()
     assert layers[0].weight.grad is not None
@@ -66,7 +66,7 @@ def test_a_frozen_layer_passes_its_gradient_on(always: None):
 
 def test_evaluation_and_autocast_take_the_stock_path(always: None, monkeypatch: pytest.MonkeyPatch):
     layers = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1))
-    by_tiles(layers)
+    dense.turn(layers, Winograd)
 
     def refuse(*_: object) -> int:
         raise AssertionError("tiles were asked for")
@@ -99,7 +99,7 @@ def test_only_stock_dense_layers_of_stride_one_are_turned(monkeypatch: pytest.Mo
     assert all(stride == (1, 1) and kernel == (3, 3) for ours, kernel, stride in kinds if ours)
     assert all(ours for ours, kernel, stride in kinds if (kernel, stride) == ((3, 3), (1, 1)))
     depthwise = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 4, 3))
-    by_tiles(depthwise)
+    dense.turn(depthwise, Winograd)
     assert [type(module) for module in depthwise] == [nn.Conv2d, nn.Conv2d]
 
 
@@ -112,7 +112,7 @@ def test_networks_are_left_alone_where_tiles_do_not_pay(monkeypatch: pytest.Monk
 def test_the_same_batch_gives_the_same_bits():
     torch.manual_seed(0)
     layer = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1))
-    by_tiles(layer)
+    dense.turn(layer, Winograd)
     image = torch.randn(8, 64, 12, 12).to(memory_format=torch.channels_last)
     assert best_tile(8, 12, 12, 64, 64) > 0
     gradients = []

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
-from mien.train import depthwise, pointwise, winograd
+from mien.train import dense, depthwise, pointwise
 from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
 
 Triple = tuple[float, float, float]
@@ -150,8 +150,7 @@ def build(
         widen_stem(model, stem)
     depthwise.speed_up(model)
     pointwise.speed_up(model)
-    if winograd.pays():
-        winograd.by_tiles(model)
+    dense.speed_up(model)
     config = model.pretrained_cfg
     network = Network(
         model,

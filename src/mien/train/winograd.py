@@ -130,16 +130,3 @@ def pays() -> bool:
     their speed, the tiles' reading and writing does not, and tiles were slower (0.83).
     """
     return torch.backends.cpu.get_cpu_capability() == "AVX2"
-
-
-def by_tiles(trunk: nn.Module) -> None:
-    """Turn the trunk's stock dense 3x3 convolutions of stride 1 into ``Winograd``, in place."""
-    for module in trunk.modules():
-        if (
-            type(module) is nn.Conv2d
-            and module.kernel_size == (3, 3)
-            and module.stride == module.dilation == module.padding == (1, 1)
-            and module.groups == 1
-            and module.padding_mode == "zeros"
-        ):
-            module.__class__ = Winograd
