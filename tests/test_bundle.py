@@ -150,5 +150,7 @@ def test_a_zip_that_cannot_be_unpacked_is_named(home, damage):
 
 
 def test_an_address_that_cannot_be_reached_is_named(home):
+    with pytest.raises(bundles.BundleError, match="cannot be fetched"):
+        bundles.add("http://127.0.0.1/my model.zip")
     with pytest.raises(bundles.BundleError, match=r"file:///nowhere.zip: cannot be fetched"):
         bundles.add("file:///nowhere.zip")

@@ -13,6 +13,7 @@ import urllib.request
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def add(source: str, *, name: str | None = None, expected: str | None = None) ->
             folder = Path(scratch) / "bundle.zip"
             try:
                 answer = urllib.request.urlopen(source, timeout=60)
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 raise BundleError(
                     f"{source}: cannot be fetched ({error}); check the address and the network"
                 ) from None

@@ -126,9 +126,13 @@ def _open(data: bytes) -> Image.Image:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """What Pillow decodes itself: EPS and WMF run other programs, for as long as a file likes."""
+    """What Pillow opens safely.
+
+    EPS and WMF run other programs, for as long as a file likes; an ICO's picture is decoded before
+    its size can be looked at.
+    """
     Image.init()
-    return tuple(name for name in Image.ID if name not in {"EPS", "WMF"})
+    return tuple(name for name in Image.ID if name not in {"EPS", "WMF", "ICO"})
 
 
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:

@@ -36,6 +36,26 @@ def test_copies_of_pictures_above_stay_in_their_folder(pictures, tmp_path):
     assert [place.read_bytes() for place in pictures] == before
 
 
+def test_a_file_that_is_no_copy_is_replaced_only_when_asked(pictures, tmp_path):
+    other = tmp_path / "drawn" / "y.png"
+    other.parent.mkdir()
+    Image.fromarray(np.full((9, 9), 7, np.uint8)).save(other)
+    copies = Annotated(tmp_path / "drawn", ["y.png"])
+    with pytest.raises(ValueError, match="no annotated copy"):
+        copies.check()
+    copies.check(fresh=True)
+    copies.write(Picture("y.png", 48, 48))
+    copies.check()  # now it is one
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_copies_of_every_kind_are_known_again(tmp_path, ending):
+    Image.fromarray(np.full((48, 48), 90, np.uint8)).save(tmp_path / f"x.{ending}")
+    copies = Annotated(tmp_path / "drawn", [str(tmp_path / f"x.{ending}")])
+    copies.write(Picture(copies.sources[0], 48, 48))
+    copies.check()
+
+
 def test_no_picture_of_the_job_is_replaced(pictures, tmp_path):
     before = [place.read_bytes() for place in pictures]
     (tmp_path / "cwd" / "linked").symlink_to(tmp_path / "photos")

@@ -43,6 +43,39 @@ def test_sound_is_copied_and_shifted_with_the_picture(spoken, tmp_path):
         assert sum(1 for _ in container.decode(video=0)) == 10
 
 
+def test_a_film_that_is_stopped_ends_its_sound_too(spoken, tmp_path):
+    film = Film(tmp_path / "out.mp4", (64, 64), rate=10, sound=spoken)
+    film.open()
+    for i in range(3):
+        film.write(Image.new("RGB", (64, 64), (i * 20, 0, 0)), i / 10)
+    film.stop()
+    film.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) / 16_000 < 0.5
+        container.seek(0)
+        assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+def test_sound_whose_clock_jumps_back_does_not_end_the_film(spoken, tmp_path):
+    joined = tmp_path / "joined.ts"
+    with av.open(str(spoken)) as source, av.open(str(tmp_path / "one.ts"), "w") as container:
+        streams = {
+            stream.index: container.add_stream_from_template(stream) for stream in source.streams
+        }
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    joined.write_bytes(2 * (tmp_path / "one.ts").read_bytes())
+    film = Film(tmp_path / "out.mp4", (64, 64), rate=10, sound=joined)
+    film.open()
+    for i in range(20):
+        film.write(Image.new("RGB", (64, 64), (i * 10, 0, 0)), i / 10)
+    film.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 20
+
+
 def test_a_silent_source_gives_a_silent_film(spoken, tmp_path):
     silent = tmp_path / "silent.mp4"
     film = Film(silent, (64, 64))

@@ -116,3 +116,9 @@ def test_rows_have_every_column(model, paths):
             assert list(row) == list(COLUMNS)
             for name, kind in COLUMNS.items():
                 assert row[name] is None or isinstance(row[name], kind), name
+
+
+@pytest.mark.parametrize("shape", [(60, 50), (60, 50, 3), (60, 50, 4)])
+def test_one_picture_as_an_array_is_no_list_of_pictures(model, shape):
+    with pytest.raises(TypeError, match="images is one picture"):
+        list(model.analyze_many(np.zeros(shape, np.uint8)))

@@ -47,6 +47,19 @@ def test_a_refused_output_is_free_for_another_try(kind, tmp_path):
     other.close()
 
 
+@KINDS
+def test_what_could_not_be_read_is_counted_when_gone_on_with(kind, tmp_path):
+    first = kind(tmp_path / "out", MADE)
+    first.open()
+    first.write(Picture("a.png", 48, 48))
+    first.write(Picture("b.png", error="b.png: cannot be opened"))
+    first.close()
+    output = kind(tmp_path / "out", MADE)
+    assert output.open() == {"a.png", "b.png"}
+    assert output.unread == 1
+    output.close()
+
+
 @pytest.mark.parametrize("name", ["a\rb.png", 'a"\rb,c.png', "a\nb.png"])
 @KINDS
 def test_any_name_can_be_gone_on_with(kind, name, tmp_path):

@@ -166,6 +166,35 @@ def test_votes_of_a_prepared_folder_are_measured(tmp_path):
     assert table.counts.sum(axis=1).tolist() == [10] * len(table)
 
 
+def test_scores_are_joined_by_the_names_of_a_prepared_folder(tmp_path):
+    """Its pictures are numbered anew, so that a name may be another one's in the source."""
+    from mien.cli.truth import joined, truth
+    from mien.data.prepare import prepare
+    from tests.data.drawn import write_folder
+
+    write_folder(tmp_path / "source", {"happy": 12, "sad": 12})
+    for kind in ("happy", "sad"):
+        for i, path in enumerate(sorted((tmp_path / "source" / "train" / kind).iterdir())):
+            path.rename(path.with_name(f"{kind}_{i:05d}.png"))  # prepare counts from 1
+    out = tmp_path / "out"
+    prepare(tmp_path / "source", out)
+    known = truth(out, "train")
+    with (out / "manifest.csv").open(newline="") as file:
+        source_of = {row["path"]: row["id"] for row in csv.DictReader(file)}
+    paths = [path for path in source_of if path.startswith("train/")]
+    score = np.random.default_rng(0).dirichlet(np.ones(7), len(paths))
+    expected = {source_of[path]: row for path, row in zip(paths, score, strict=True)}
+    for names in (paths, [str(out / path) for path in paths]):
+        scores = Predictions(id=np.array(names), y=np.full(len(names), -1), label=score)
+        table = joined(scores, known, out)
+        assert len(table) == len(paths)
+        for name, row in zip(table.id.tolist(), table.label, strict=True):
+            np.testing.assert_array_equal(row, expected[name])
+    bare = np.array([Path(path).name for path in paths])
+    with pytest.raises(ValueError, match=r"name pictures as the column file of test\.csv"):
+        joined(Predictions(id=bare, y=np.full(len(bare), -1), label=score), known, out)
+
+
 def test_stale_metrics_are_not_reported(tmp_path):
     make_table(60).save(tmp_path / "predictions.npz")
     (tmp_path / "metrics.json").write_text('{"predictions_sha256": "of another table"}')

@@ -122,6 +122,22 @@ def test_numbers_are_no_names(tmp_path):
     assert table.y.tolist() == [EMOTIONS.index("neutral")]
 
 
+def test_truth_is_understood_or_refused(tmp_path):
+    head, row = "file,y," + ",".join(EMOTIONS), "," + ",".join(["0.1"] * 7)
+    text = "\n".join([head, *(f"{i}.jpg,{y}{row}" for i, y in enumerate(("3.0", "", "-1", "sad")))])
+    assert from_csv(write(tmp_path / "floats.csv", text)).y.tolist() == [3, -1, -1, 5]
+    for wrong in ("fearfull", "7", "2.5"):
+        with pytest.raises(ValueError, match=rf"row 3, y: '{wrong}' is no emotion"):
+            from_csv(write(tmp_path / "bad.csv", text.replace("1.jpg,", f"1.jpg,{wrong}")))
+
+
+def test_two_columns_of_one_emotion_are_refused(tmp_path):
+    seven = [",".join(f"{kind}_{e}" for e in EMOTIONS) for kind in ("label", "prob")]
+    text = f"file,{seven[0]},{seven[1]}\na.jpg{',0.5' * 14}\n"
+    with pytest.raises(ValueError, match="label_angry and prob_angry are both scores of angry"):
+        from_csv(write(tmp_path / "twice.csv", text))
+
+
 def test_what_predict_writes_is_read(tmp_path):
     columns = ["source", "face", *(f"label_{e}" for e in EMOTIONS)]
     lines = [",".join(columns), "a.png,0," + ",".join(["0.1"] * 7), "none.png,," + "," * 6]

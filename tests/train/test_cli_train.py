@@ -32,6 +32,20 @@ def test_a_command_line_is_a_recipe_a_folder_and_overrides(tmp_path: Path):
         verbs.read_recipe([str(file)])
 
 
+def test_distill_leaves_what_the_recipe_says(
+    app: typer.Typer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    asked = []
+    monkeypatch.setattr(verbs, "keep_pages", lambda: None)
+    monkeypatch.setattr(verbs, "_train", lambda recipe, **_: asked.append(recipe.targets))
+    given = ["distill", "default", str(tmp_path), "targets.temperature=3"]
+    for more in ([], ["--weight", "0.2"]):
+        CliRunner().invoke(app, [*given, "targets.teacher_weight=0.4", *more])
+    assert [(t.teacher, t.teacher_weight, t.temperature) for t in asked] == [
+        ("default", 0.4, 3.0), ("default", 0.2, 3.0),
+    ]  # fmt: skip
+
+
 def test_runs_are_listed_compared_and_drawn(app: typer.Typer, runs: Path, tmp_path: Path):
     made_run(runs, "one", optimizer__lr=1e-3)
     made_run(runs, "two")

@@ -95,6 +95,7 @@ def test_a_damaged_checkpoint_names_the_file_and_the_remedy(tmp_path: Path, dama
 
 def test_damaged_records_of_a_run(tmp_path: Path):
     run.claim(tmp_path, tiny_recipe(), {"data": "x"})
+    (tmp_path / run.CHECKPOINT).touch()
     (tmp_path / run.FACTS).write_text("{")
     with pytest.raises(ValueError, match=r"run\.json: damaged"):
         run.claim(tmp_path, tiny_recipe(), {"data": "x"})

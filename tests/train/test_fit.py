@@ -208,3 +208,10 @@ def test_facts_name_the_start_and_precision(tmp_path: Path):
     facts = json.loads((tmp_path / run.FACTS).read_text())
     assert facts["start"] == "random"
     assert facts["precision"] in ("float32", "bf16")
+
+
+def test_a_network_that_takes_no_such_pictures_says_so_before_training(tmp_path: Path):
+    recipe = tiny_recipe(epochs=2, network__trunk_args={"channels": [8, 8, 16, 16], "in_chans": 1})
+    with pytest.raises(ValueError, match="the network takes no pictures of"):
+        fit.fit(recipe, make_faces(32), tmp_path, watch=Silent())
+    assert not list(tmp_path.iterdir())

@@ -56,9 +56,13 @@ def test_a_recipe_is_replaced_until_an_epoch_has_ended(tmp_path: Path):
     folder = made_run(tmp_path, "one")
     made_run(tmp_path, "one", optimizer__clip=1.0)
     assert run.read_recipe(folder).optimizer.clip == 1
+    run.claim(folder, run.read_recipe(folder), {"data": "other"})
+    assert run.read_facts(folder)["data"] == "other"
     (folder / run.CHECKPOINT).touch()
     with pytest.raises(ValueError, match="another recipe"):
         made_run(tmp_path, "one")
+    with pytest.raises(ValueError, match="other data"):
+        run.claim(folder, run.read_recipe(folder), {"data": "x"})
 
 
 def test_runs_differ_in_what_their_recipes_differ(tmp_path: Path):

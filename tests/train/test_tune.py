@@ -80,6 +80,31 @@ def test_a_study_finds_the_best_resumes_and_reports(tmp_path: Path, monkeypatch:
     assert (best.epochs, best.data.holdout, best.name) == (3, 0.0, "tiny-tuned")
 
 
+def test_a_study_takes_no_trials_of_other_data_or_another_recipe(tmp_path: Path):
+    study = tune.open_study("s", f"sqlite:///{tmp_path / 'study.db'}", seed=0)
+    recipe, faces = tiny_recipe(tune__space=SPACE), make_faces(20)
+    tune.check_same(study, recipe, faces)
+    tune.check_same(study, tiny_recipe(tune__space={}, name="other"), faces)
+    for epochs in ({"epochs": 9}, {"tune__epochs": 1}):
+        with pytest.raises(ValueError, match="of another recipe; give --study"):
+            tune.check_same(study, tiny_recipe(**epochs), faces)
+    with pytest.raises(ValueError, match="of other data"):
+        tune.check_same(study, recipe, make_faces(21))
+
+
+def test_a_new_study_leaves_the_folders_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scripted(monkeypatch)
+    left = tmp_path / "trials" / "trial-000" / CHECKPOINT
+    left.parent.mkdir(parents=True)
+    left.touch()
+    study = tune.open_study("s", f"sqlite:///{tmp_path / 'study.db'}", seed=0)
+    run(tiny_recipe(epochs=1, tune__space=SPACE), tmp_path, study, trials=1)
+    assert study.trials[0].user_attrs["run"] == "trial-000-1"
+    assert study.trials[0].state == TrialState.COMPLETE
+
+
 def test_the_budget_stops_in_time_and_the_cut_trial_goes_on(tmp_path: Path):
     recipe = tiny_recipe(epochs=400, tune__space=SPACE)  # more than any machine trains in time
     study = tune.open_study("s", f"sqlite:///{tmp_path / 'study.db'}", seed=0)

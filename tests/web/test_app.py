@@ -238,6 +238,8 @@ def test_other_machines_need_a_token():
     assert all(map(is_loopback, ("127.0.0.1", "localhost", "::1", "[::1]", "127.8.8.8")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.5", "example.org", "")))
     check_exposure("127.0.0.1", None, insecure=False)
+    with pytest.raises(ValueError, match="begins or ends with a space"):
+        check_exposure("127.0.0.1", "sesame ", insecure=False)
     check_exposure("0.0.0.0", "sesame", insecure=False)
     check_exposure("0.0.0.0", None, insecure=True)
     with pytest.raises(ValueError, match="set a token"):

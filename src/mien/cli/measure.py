@@ -59,8 +59,8 @@ def evaluate(
 
     console = Console()
     if predictions:
-        from mien.cli.truth import truth
-        from mien.measure.readers import join, read
+        from mien.cli.truth import joined, truth
+        from mien.measure.readers import read
 
         data = Path(what[0])
         folder = out or Path(f"{predictions.stem}.evaluation")
@@ -68,7 +68,7 @@ def evaluate(
             if _table_of(given).resolve() == (folder / "predictions.npz").resolve():
                 raise ValueError(f"{given}: would be overwritten; choose another --out")
         scores, known = read(predictions), truth(data, split)
-        table, card = join(scores, known), None
+        table, card = joined(scores, known, data), None
         if len(table) < len(known):
             say(f"{predictions} scores {len(table):,} of {len(known):,} pictures")
         if len(table) < len(scores):
@@ -111,15 +111,14 @@ def compare(
     Example: mien compare other.csv runs/face
     """
     from mien.measure.compare import compare as judge
-    from mien.measure.readers import join
     from mien.measure.tables import comparison
 
     pair = _read_each([first, second], split)
     if data is not None:
-        from mien.cli.truth import truth
+        from mien.cli.truth import joined, truth
 
         known = truth(data, split)
-        pair = [join(table, known) for table in pair]
+        pair = [joined(table, known, data) for table in pair]
     found = judge(pair[0], pair[1], head=head, draws=draws)
     console = Console()
     _show(console, comparison(found))
@@ -150,15 +149,15 @@ def ensemble(
     """
     from mien.measure.contest import honest
     from mien.measure.ensemble import choose, stack
-    from mien.measure.readers import join, read
+    from mien.measure.readers import read
     from mien.measure.tables import contest
 
     tables = [read(_scores_of(path, split)) for path in members]
     if data is not None:
-        from mien.cli.truth import truth
+        from mien.cli.truth import joined, truth
 
         known = truth(data, split)
-        tables = [join(each, known) for each in tables]
+        tables = [joined(each, known, data) for each in tables]
     names = [str(_run_of(path) or path) for path in members]
     tables = [replace(each, system=name) for each, name in zip(tables, names, strict=True)]
     stacked = stack(tables)
@@ -201,16 +200,15 @@ def report(
     if out and out.suffix.lower() not in {".html", ".htm"}:
         raise ValueError(f"{out}: the page is HTML; end --out in .html (the .md goes beside it)")
     from mien.measure.evaluate import evaluate as measure
-    from mien.measure.readers import join
     from mien.measure.report import build
 
     run = _scores_of(run, split)
     tables = _read_each([run, *(others or [])], split)
     if data is not None and any(not each.known.any() for each in tables):
-        from mien.cli.truth import truth
+        from mien.cli.truth import joined, truth
 
         known = truth(data, split)
-        tables = [each if each.known.any() else join(each, known) for each in tables]
+        tables = [each if each.known.any() else joined(each, known, data) for each in tables]
     table = tables[0]
     result = _stored_metrics(run) or measure(table, draws=draws or 1000)
     how = result["interval"]

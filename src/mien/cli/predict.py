@@ -106,7 +106,7 @@ def predict(
         _check_maps(loaded)
     copies = [] if annotate is None else [Copies(annotate, sources, language=lang, explain=explain)]
     for each in copies:
-        each.check()
+        each.check(fresh=overwrite)
     made = Made.by(loaded, crops=crops, min_face=min_face)
     job = Job(sources, _outputs(jsonl, csv, parquet, made), copies)
     job.open(fresh=overwrite)

@@ -58,9 +58,12 @@ def distill(
     teacher: Annotated[str, typer.Argument(help="The bundle to learn from, by name or folder.")],
     what: What,
     weight: Annotated[
-        float, typer.Option(help="Share of the teacher in each target.", min=0, max=1)
-    ] = 0.7,
-    temperature: Annotated[float, typer.Option(help="Above 1 flattens its scores.")] = 1.0,
+        float | None,
+        typer.Option(help="Share of the teacher in each target; else the recipe's.", min=0, max=1),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Above 1 flattens its scores; else the recipe's.")
+    ] = None,
     start: Start = None,
 ) -> None:
     """Train a network on what a teacher bundle says of each picture, and on the labels.
@@ -72,11 +75,9 @@ def distill(
     from mien.train.recipe import toml_value
 
     keep_pages()
-    asked = [
-        f"targets.teacher={toml_value(teacher)}",
-        f"targets.teacher_weight={weight}",
-        f"targets.temperature={temperature}",
-    ]
+    asked = [f"targets.teacher={toml_value(teacher)}"]
+    asked += [] if weight is None else [f"targets.teacher_weight={weight}"]
+    asked += [] if temperature is None else [f"targets.temperature={temperature}"]
     _train(read_recipe([*what, *asked], start=start), folds=0, tensorboard=False)
 
 
@@ -150,7 +151,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     first = os.environ.get("RANK", "0") == "0"
     console, folder = Console(quiet=not first), runs_folder() / recipe.name
     data = load(recipe.data.path).of("train")
-    if first and not data.has_votes.any() and not recipe.targets.teacher:
+    if first and not data.has_votes.any() and not recipe.targets.taught:
         say(f"{recipe.data.path}: no votes, so the votes head learns the labels")
     elif first and not data.has_votes.all() and data.has_votes.any():
         say(

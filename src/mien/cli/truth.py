@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from mien.emotions import EMOTIONS
 from mien.measure.predictions import Predictions
-from mien.measure.readers import common_rows, read
+from mien.measure.readers import common_rows, join, read
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -30,6 +31,43 @@ def truth(data: Path, split: str) -> Predictions:
     dataset = load(data)
     flat = np.full((len(dataset.of(split)), len(EMOTIONS)), 1 / len(EMOTIONS))
     return table(dataset, split, flat, None, system="truth")
+
+
+def joined(scores: Predictions, known: Predictions, data: Path) -> Predictions:
+    """The rows that both hold, see ``readers.join``.
+
+    The pictures of a prepared folder are called as in the source, or by their path in the folder.
+    """
+    from mien.data.atomic import read_csv
+    from mien.data.manifest import MANIFEST
+
+    rows = read_csv(data / MANIFEST) if data.is_dir() else []
+    source_of = {row["path"]: row["id"] for row in rows}
+    given: list[str] = scores.id.tolist()
+    paths = ["/".join(PurePosixPath(name).parts[-3:]) for name in given]
+    by_path = sum(path in source_of for path in paths)
+    by_source = len(set(given) & set(source_of.values()))
+    whole = any(
+        Path(name).is_relative_to(each) for name in given for each in (data, data.resolve())
+    )
+    if by_path > by_source or (by_path and whole):
+        scores = replace(scores, id=np.array([source_of.get(path, path) for path in paths]))
+    elif not by_source:
+        _check_stems(given, source_of, data)
+    return join(scores, known)
+
+
+def _check_stems(given: list[str], source_of: dict[str, str], data: Path) -> None:
+    """Refuse bare names that mean one picture in the folder and another in its source."""
+    inside = {PurePosixPath(path).stem: name for path, name in source_of.items()}
+    source = {PurePosixPath(name).stem: name for name in source_of.values()}
+    for name in given:
+        stem = PurePosixPath(name).stem
+        if stem in inside and inside[stem] != source.get(stem, inside[stem]):
+            raise ValueError(
+                f"{data}: {name} is one picture there and another one in its source; name "
+                "pictures as the column file of test.csv does"
+            )
 
 
 def classify(source: str, data: Path, split: str) -> tuple[Predictions, dict[str, Any]]:

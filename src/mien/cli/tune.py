@@ -58,6 +58,7 @@ def tune(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     shared = os.environ | {"OMP_NUM_THREADS": str(threads)}
     data = load(recipe.data.path).of("train")
+    tuning.check_same(opened, recipe, data)
     console = Console()
     bar = Bar(console)
 

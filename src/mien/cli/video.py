@@ -119,6 +119,8 @@ def _follow(
                 rate = count / (time.perf_counter() - begun)
                 progress.update(task, completed=count, rate=f"{rate:,.0f} frames/s")
         except KeyboardInterrupt:  # how a camera is stopped: what was seen is kept
+            for output in outputs:
+                output.stop()
             say("stopped", console)
     return count, time.perf_counter() - begun
 

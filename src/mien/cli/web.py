@@ -65,7 +65,7 @@ def serve(
         requests=max_requests,
         seconds=timeout,
     )
-    url = address("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)
+    url = address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
 
     def tell() -> None:
         console = Console(stderr=True)

@@ -59,6 +59,21 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
 
 
+def read_header(path: Path) -> list[str]:
+    """The columns of a table; none where there is no file, or an empty one.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return next(csv.reader(file), [])
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write plain JSON types, keys sorted."""
     text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.data.atomic import read_csv, write_csv
+from mien.data.atomic import read_csv, read_header, write_csv
 from mien.emotions import EMOTIONS, Emotion, parse
 
 KEEP, DROP, RELABEL = "keep", "drop", "relabel"
@@ -39,9 +39,12 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     """Decisions by picture id; none where the file is missing.
 
     Raises:
-        ValueError: a line that is no decision, with its number.
+        ValueError: a line that is no decision, with its number, or no header.
     """
     decisions: dict[str, Decision] = {}
+    header = read_header(path)
+    if header and not {"id", "action"} <= set(header):
+        raise ValueError(f"{path}: its first line is no header; it needs id,action,emotion")
     for number, line in enumerate(read_csv(path), start=2):
         try:
             decisions[line["id"]] = Decision.parse(line["action"], line.get("emotion") or "")

@@ -132,5 +132,5 @@ def best(lines: list[Line], most: int) -> list[Line]:
 
 
 def distinct(lines: list[Line]) -> int:
-    """How many labels the members of a group have."""
-    return len({line["emotion"] for line in lines})
+    """How many labels the members of a group have; a class that is left out is none."""
+    return len({line["emotion"] for line in lines} - {""})

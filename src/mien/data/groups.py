@@ -92,7 +92,7 @@ def keep_hardest_split(group: NDArray[np.int64], hint: NDArray[np.int64]) -> NDA
     """Which pictures stay when the source's own split is kept: no group may lie in two.
 
     Where a group does, its pictures in test stay and the others go (valid goes before train), so
-    the test set remains as published.
+    no test picture goes for a copy elsewhere.
 
     Args:
         group: (N,) set of each picture, -1 outside.

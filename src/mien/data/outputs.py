@@ -180,7 +180,8 @@ def _write_pairs(out: Path, result: Result, group: NDArray[np.int64]) -> None:
 
 def _facts(result: Result) -> dict[str, Any]:
     listing, crops, state = result.listing, result.crops, result.fates
-    exact = result.copies.correlation == 1.0
+    pairs = result.copies.pairs  # a mirrored or darker copy may correlate to 1 as well
+    exact = crops.sha256[pairs[:, 0]] == crops.sha256[pairs[:, 1]]
     near = result.copies.pairs[~exact]
     return {
         "source": listing.root.name,
@@ -208,7 +209,8 @@ def _exact_groups(crops: Crops, state: Fates, listing: Listing) -> dict[str, int
     """Sets of identical pixels in the source: how many, their pictures, those with two labels."""
     readable = crops.reason != "unreadable"
     _, number, size = np.unique(crops.sha256[readable], return_inverse=True, return_counts=True)
-    labels = {(int(n), int(e)) for n, e in zip(number, listing.emotion[readable], strict=True)}
+    emotion = listing.emotion[readable]
+    labels = {(int(n), int(e)) for n, e in zip(number, emotion, strict=True) if e != NO_LABEL}
     several = Counter(n for n, _ in labels)
     return {
         "groups": int((size > 1).sum()),

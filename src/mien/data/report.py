@@ -11,7 +11,7 @@ from mien.data.atomic import write_bytes
 from mien.data.gallery import Gallery, Tile, best, distinct
 from mien.data.layout import FACTS
 from mien.data.outputs import MISLABELLED
-from mien.data.wording import REASONS, imbalance, sentences
+from mien.data.wording import REASONS, imbalance, sentences, unleaked
 from mien.emotions import EMOTIONS
 
 FILE = "report.html"
@@ -61,7 +61,7 @@ def _contents(gallery: Gallery, facts: dict[str, Any]) -> dict[str, Any]:
     counts = facts["counts"]
     groups = sorted(gallery.groups().values(), key=lambda g: (-len(g), g[0]["id"]))
     mixed = [g for g in groups if distinct(g) > 1]
-    plain = [g for g in groups if distinct(g) == 1]
+    plain = [g for g in groups if distinct(g) <= 1]
     astride = gallery.astride()
     return {
         "facts": facts,
@@ -70,6 +70,7 @@ def _contents(gallery: Gallery, facts: dict[str, Any]) -> dict[str, Any]:
         "widest": max(*counts["before"], 1),
         "sentences": sentences(facts, len(groups), len(mixed), astride),
         "astride": astride,
+        "unleaked": unleaked(facts),
         "imbalance": imbalance(counts),
         "left_out": [
             _sheet(gallery, reason, count, flagged=False)

@@ -56,7 +56,7 @@ def sentences(facts: dict[str, Any], groups: int, mixed: int, astride: int) -> l
         f"{astride:,} groups of copies lie in several splits, which leaks one into the other: "
         "run `mien data prepare` with `--fresh`."
         if astride
-        else "No group of copies lies in two splits, so no test picture has a copy in training.",
+        else f"No group of copies lies in two splits, so {unleaked(facts)}.",
     ]
     if kept_back := unheard(notes):
         said.append(kept_back)
@@ -88,6 +88,13 @@ def sentences(facts: dict[str, Any], groups: int, mixed: int, astride: int) -> l
             + (f"; {astray:,} name pictures that the source does not have." if astray else ".")
         )
     return said
+
+
+def unleaked(facts: dict[str, Any]) -> str:
+    """What splits without a common group of copies mean."""
+    if facts["options"]["correlation"] > 1:
+        return "no test picture has an identical copy in training; near ones were not searched for"
+    return "no test picture has a copy in training"
 
 
 def imbalance(counts: dict[str, Any]) -> list[str]:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from PIL import ExifTags, Image
+
 from mien.images import read
 from mien.infer.draw import annotate
 from mien.infer.heat import heat
@@ -17,6 +19,8 @@ from mien.infer.results import Picture
 _LONGEST = 255
 """Bytes of a file's name that file systems take."""
 _WRITTEN = (".jpg", ".jpeg", ".png", ".webp")
+_SOFTWARE = "mien predict --annotate"
+"""What a copy names as its maker, so that nothing else is ever replaced."""
 
 
 class Annotated:
@@ -93,14 +97,22 @@ class Annotated:
             )
         return target
 
-    def check(self) -> None:
+    def check(self, *, fresh: bool = False) -> None:
         """Look at all targets, so that a job of hours does not end at its last picture.
 
+        Args:
+            fresh: files that are no copies of ours may be replaced.
+
         Raises:
-            ValueError: see ``target``.
+            ValueError: see ``target``; or a file is in a copy's place that is none.
         """
         for source in self.sources:
-            self.target(source)
+            target = self.target(source)
+            if not fresh and target.exists() and not _is_copy(target):
+                raise ValueError(
+                    f"{target}: would be replaced, and is no annotated copy; name another folder, "
+                    "or pass --overwrite"
+                )
 
     def lacks(self, source: str) -> bool:
         """Whether there is no copy; of pictures that cannot be read there never is one."""
@@ -122,10 +134,21 @@ class Annotated:
         # a kill must leave no half copy: the next run would take it for a whole one
         scratch = target.with_name(f".{os.getpid()}.part{target.suffix}")
         try:
-            annotate(image, picture.faces, language=self.language).save(scratch, quality=92)
+            copy = annotate(image, picture.faces, language=self.language)
+            exif = Image.Exif()
+            exif[ExifTags.Base.Software] = _SOFTWARE
+            copy.save(scratch, quality=92, exif=exif)
             scratch.replace(target)
         finally:
             scratch.unlink(missing_ok=True)
+
+
+def _is_copy(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(ExifTags.Base.Software) == _SOFTWARE
+    except Exception:  # no picture, or a damaged one: not ours to replace
+        return False
 
 
 def _plain(source: str) -> Path:

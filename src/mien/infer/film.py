@@ -76,11 +76,17 @@ class Film:
         self._sound_until(time)
         self.container.mux(self.stream.encode(frame))
 
+    def stop(self) -> None:
+        """Leave out the sound from here on: the picture ends before its source."""
+        self.audio = None
+
     def close(self) -> None:
         """Finish the file."""
-        self._sound_until(float("inf"))
-        self.container.mux(self.stream.encode())
-        self.container.close()
+        try:
+            self._sound_until(float("inf"))
+            self.container.mux(self.stream.encode())
+        finally:  # what was written can be played, whatever else failed
+            self.container.close()
 
     def _audio(self, sound: Path | None) -> Iterator[Any] | None:
         """Packets of the sound, addressed to the new file."""
@@ -106,8 +112,11 @@ class Film:
             packet = self.next_sound
             if float(packet.dts * packet.time_base) > time:
                 return
-            self.container.mux(packet)
             self.next_sound = None
+            try:
+                self.container.mux(packet)
+            except av.FFmpegError:  # sound that the container takes no more of must not end a film
+                self.audio = None
 
 
 def _copied(source: Any, template: Any, target: Any) -> Iterator[Any]:
@@ -115,12 +124,16 @@ def _copied(source: Any, template: Any, target: Any) -> Iterator[Any]:
     picture = source.streams.video[0]
     begin = float((picture.start_time or 0) * picture.time_base)
     shift = round(begin / template.time_base)
+    last = -1
     with source:
         try:
             for packet in source.demux(template):
                 if packet.dts is None or packet.dts < shift:
                     continue
                 packet.dts -= shift
+                if packet.dts <= last:  # joined recordings begin their clock anew
+                    continue
+                last = packet.dts
                 packet.pts = packet.dts if packet.pts is None else packet.pts - shift
                 packet.stream = target
                 yield packet

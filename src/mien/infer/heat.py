@@ -33,7 +33,7 @@ def heat(
         (H, W, 3) RGB, a copy.
     """
     height, width = image.shape[:2]
-    out = image.astype(np.float32)
+    out = image.copy()
     for face in faces:
         cam = face.expression.cam
         if cam is None:
@@ -41,18 +41,39 @@ def heat(
         levels = Image.fromarray(unit_map(cam[face.expression.top.position]))
         crop = levels.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         matrix = _to_crop(face, width, height)
+        left, top, right, bottom = _around(matrix, width, height)
+        part = out[top:bottom, left:right]
+        if not part.size:
+            continue
         # edges of the crop would show as a frame: the map fades towards them
         level, fade = (
-            np.clip(np.asarray(_placed(map_, matrix, (width, height))), 0, 1)
+            np.clip(np.asarray(_placed(map_, _moved(matrix, left, top), part.shape)), 0, 1)
             for map_ in (crop, Image.fromarray(_window()))
         )
         opacity = (strength * fade * (0.25 + 0.75 * level))[:, :, None]
-        out += opacity * (colours(level) - out)
-    return np.rint(np.clip(out, 0, 255)).astype(np.uint8)
+        part[:] = np.rint(np.clip(part + opacity * (colours(level) - part), 0, 255))
+    return out
 
 
-def _placed(crop: Image.Image, matrix: tuple[float, ...], size: tuple[int, int]) -> Image.Image:
+def _placed(crop: Image.Image, matrix: tuple[float, ...], shape: tuple[int, ...]) -> Image.Image:
+    size = (shape[1], shape[0])
     return crop.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+
+
+def _around(matrix: tuple[float, ...], width: int, height: int) -> tuple[int, int, int, int]:
+    """The part of the picture that the crop covers: left, top, right, bottom."""
+    back = np.linalg.inv(np.vstack([np.reshape(matrix, (2, 3)), [0, 0, 1]]))
+    corners = back @ np.array([[0, SIDE, 0, SIDE], [0, 0, SIDE, SIDE], [1, 1, 1, 1]])
+    low, high = np.floor(corners.min(axis=1)) - 1, np.ceil(corners.max(axis=1)) + 1
+    left, right = np.clip((low[0], high[0]), 0, width)
+    top, bottom = np.clip((low[1], high[1]), 0, height)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def _moved(matrix: tuple[float, ...], left: int, top: int) -> tuple[float, ...]:
+    """The matrix for a picture whose first pixel is at ``left``, ``top``."""
+    a, b, c, d, e, f = matrix
+    return (a, b, c + a * left + b * top, d, e, f + d * left + e * top)
 
 
 def unit_map(cam: NDArray[np.float32]) -> NDArray[np.float32]:

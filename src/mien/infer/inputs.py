@@ -39,6 +39,13 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
                 and (skipped is None or skipped not in Path(path).resolve().parents)
             )
             if not matches:
+                if skipped is not None and any(
+                    Path(path).is_file() for path in _matching(argument)
+                ):
+                    raise ValueError(
+                        f"{argument}: matches only what lies where annotated copies go; name "
+                        "another folder for the copies"
+                    )
                 raise ValueError(f"{argument}: matches no file; check the pattern")
         else:
             # ./a.jpg and a.jpg are one picture; an address keeps its two slashes

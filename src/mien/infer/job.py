@@ -29,13 +29,17 @@ class Writer(Protocol):
 
 @dataclass
 class Summary:
-    """How a job went; ``tops`` counts faces by their top emotion."""
+    """How a job went; ``tops`` counts faces by their top emotion.
+
+    ``before`` pictures were there from an earlier run, which could not read ``unread`` of them.
+    """
 
     pictures: int = 0
     faces: int = 0
     faceless: int = 0
     errors: int = 0
     before: int = 0
+    unread: int = 0
     seconds: float = 0.0
     tops: Counter[str] = field(default_factory=Counter)
 
@@ -91,6 +95,7 @@ class Job:
             if written(source) not in whole or any(w.lacks(source) for w in self.writers)
         ]
         self.summary.before = len(self.sources) - len(self.left)
+        self.summary.unread = max((output.unread for output in self.outputs), default=0)
 
     def run(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
         """Write pictures as they come, count them, and pass them on.

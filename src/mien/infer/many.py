@@ -68,6 +68,10 @@ def analyze_many(
     """
     if isinstance(images, str | bytes):
         raise TypeError("images is one path or one file's bytes; give a list of them")
+    if isinstance(images, np.ndarray) and (
+        images.ndim == 2 or (images.ndim == 3 and images.shape[2] in (3, 4))
+    ):
+        raise TypeError(f"images is one picture, {images.shape}; give a list of pictures")
     if batch_size < 1 or min_face < 1:
         raise ValueError(f"batch_size {batch_size}, min_face {min_face}: give at least 1")
     workers = workers or model.threads or cores()

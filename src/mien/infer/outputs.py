@@ -20,6 +20,8 @@ class Output(Protocol):
     """Where the entries of many pictures go."""
 
     path: Path
+    unread: int
+    """Pictures among those held, after ``open``, that could not be read when they were tried."""
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """Start, or go on with what is there; the sources that are already in it, as ``written``.
@@ -51,6 +53,7 @@ class _FileOutput:
 
     def open(self, *, fresh: bool = False) -> set[str]:
         """See ``Output.open``."""
+        self.unread = 0
         self.file = _open(self.path, fresh=fresh)
         with _closed_on_error(self.file):
             return self._resume()
@@ -82,6 +85,7 @@ class CsvOutput(_FileOutput):
             self.made.same_run(self.path, row)
             if last:
                 done.add(row["source"])
+                self.unread += bool(row["error"])
                 whole = lines.at
         keep(self.path, self.made, begun=bool(done))
         _cut(self.file, whole)
@@ -135,6 +139,7 @@ class JsonLinesOutput(_FileOutput):
             except ValueError:
                 raise ValueError(_damaged(self.path, lines.number)) from None
             done.add(entry["source"])
+            self.unread += "error" in entry
             self.made.same_run(self.path, entry)
             whole = lines.at
         keep(self.path, self.made, begun=bool(done))

@@ -176,6 +176,8 @@ class ParquetOutput:
             lock(self.held, self.path)
         old = parts(str(self.path))
         done = set() if fresh else held(str(self.path), old, self.made)
+        errors = () if fresh else _batches(str(self.path), old, ["error"])
+        self.unread = sum(len(batch) - batch.column("error").null_count for batch in errors)
         begin(str(self.path), old, self.made, fresh=fresh)
         stems = [Path(path).stem[5:] for path in old if not fresh]
         numbers = [int(stem) for stem in stems if stem.isdigit()]

@@ -18,7 +18,7 @@ from mien.infer.many import analyze_batch
 from mien.infer.model import Model, load
 from mien.infer.parquet import begin, count, held, parts, table
 from mien.infer.record import Made
-from mien.infer.results import written
+from mien.infer.results import Picture, written
 
 if TYPE_CHECKING:
     import pyarrow
@@ -54,18 +54,36 @@ class Analyst:
         """Columns as ``called`` and ``content`` take, to a row a face as in other outputs."""
         if self.model is None:
             self.model = load(self.bundle, threads=1, head=self.head)
-        batched = batch.to_pylist()
-        entries = analyze_batch(
-            self.model, [content(row) for row in batched], names=[called(row) for row in batched],
-            crops=self.crops, min_face=self.min_face,
+        fetched: list[str | bytes | Picture] = [_had(row) for row in batch.to_pylist()]
+        names = [called(row) for row in batch.to_pylist()]
+        found = [
+            (source, name)
+            for source, name in zip(fetched, names, strict=True)
+            if not isinstance(source, Picture)
+        ]
+        entries = iter(
+            analyze_batch(
+                self.model, [source for source, _ in found], names=[name for _, name in found],
+                crops=self.crops, min_face=self.min_face,
+            )
         )  # fmt: skip
-        return table(entries, model=self.model.bundle.card.name, head=self.head)
+        pictures = [each if isinstance(each, Picture) else next(entries) for each in fetched]
+        return table(pictures, model=self.model.bundle.card.name, head=self.head)
 
 
 def called(row: dict[str, Any]) -> str:
     """What a picture is called in the rows: its ``path``, or for lack of one its bytes' sha256."""
     path: str | None = row.get("path")
-    return path or f"sha256:{hashlib.sha256(row['bytes'] or b'').hexdigest()}"
+    return path or f"sha256:{hashlib.sha256(row.get('bytes') or b'').hexdigest()}"
+
+
+def _had(row: dict[str, Any]) -> str | bytes | Picture:
+    """What ``content`` gives; an entry with an error where it cannot be had."""
+    try:
+        return content(row)
+    except Exception as error:  # an address that is gone must not end the job
+        name = called(row)
+        return Picture(name, error=f"{name}: cannot be fetched ({error}); check the address")
 
 
 def content(row: dict[str, Any]) -> str | bytes:

@@ -37,6 +37,10 @@ class FrameOutput(Protocol):
         """Take one; times rise."""
         ...
 
+    def stop(self) -> None:
+        """The source goes on, but no more frames come."""
+        ...
+
     def close(self) -> None:
         """Finish."""
         ...
@@ -60,6 +64,9 @@ class VideoCsv:
             where = {"frame": frame.index, "time": round(frame.time, 4), "track": face.track}
             self.writer.writerow(where | face_cells(face))
 
+    def stop(self) -> None:
+        """See ``FrameOutput.stop``."""
+
     def close(self) -> None:
         """See ``FrameOutput.close``."""
         self.file.close()
@@ -80,6 +87,9 @@ class VideoJson:
         where = {"frame": frame.index, "time": round(frame.time, 4)}
         for face in frame.faces:
             self.file.write(json.dumps(where | face.to_dict(), ensure_ascii=False) + "\n")
+
+    def stop(self) -> None:
+        """See ``FrameOutput.stop``."""
 
     def close(self) -> None:
         """See ``FrameOutput.close``."""
@@ -117,6 +127,11 @@ class VideoFilm:
             film.open()
             self.film = film
         self.film.write(self.overlay.draw(frame), frame.time)
+
+    def stop(self) -> None:
+        """See ``FrameOutput.stop``."""
+        if self.film is not None:
+            self.film.stop()
 
     def close(self) -> None:
         """See ``FrameOutput.close``."""

@@ -138,7 +138,12 @@ def _label_scores(
     for name, column in columns.items():
         emotion = parse(_PREFIX.sub("", name))
         if emotion is not None:
-            found.setdefault(emotion, column)
+            if emotion in found:
+                raise ValueError(
+                    f"{path}: {found[emotion]} and {column} are both scores of {emotion}; leave "
+                    "one out, or rename it"
+                )
+            found[emotion] = column
     if len(found) == len(EMOTIONS):
         return _scores(path, rows, [found[e] for e in EMOTIONS])
     choice = next((columns[name] for name in CHOICE_COLUMNS if name in columns), None)
@@ -194,16 +199,33 @@ def _truth(path: Path, rows: list[dict[str, str]], column: str | None) -> NDArra
     if column is None:
         return np.full(len(rows), -1, np.int64)
     cells = [(row[column] or "").strip() for row in rows]
-    if column.strip().lower() != "y" and any(cell.isdigit() for cell in cells):
+    if column.strip().lower() != "y" and any(_number(cell) is not None for cell in cells):
         raise ValueError(
             f"{path}: column {column} holds numbers, and FER-2013's order is not mien's; give "
             f"names, or a column y with 0 to {len(EMOTIONS) - 1} in the order {_list(EMOTIONS)}"
         )
-    return np.array([_index(cell) for cell in cells], np.int64)
+    found = [_index(cell) for cell in cells]
+    if any(index is not None and index >= 0 for index in found) and None in found:
+        at = found.index(None)
+        raise ValueError(
+            f"{path}: row {at + 2}, {column}: {cells[at]!r} is no emotion; mend it, or leave it "
+            "empty where the picture has none of the seven"
+        )
+    return np.array([-1 if index is None else index for index in found], np.int64)
 
 
-def _index(cell: str) -> int:
+def _index(cell: str) -> int | None:
+    """Position of an emotion; -1 where there is none, None where the cell is not understood."""
     emotion = parse(cell)
     if emotion is not None:
         return emotion.position
-    return int(cell) if cell.isdigit() and int(cell) < len(EMOTIONS) else -1
+    number = _number(cell)
+    if number is None:
+        return None if cell else -1
+    return number if -1 <= number < len(EMOTIONS) else None
+
+
+def _number(cell: str) -> int | None:
+    """A whole number, as pandas writes it too where a cell is empty: ``3.0``."""
+    whole = cell.removesuffix(".0").removeprefix("-")
+    return int(float(cell)) if whole.isdecimal() else None

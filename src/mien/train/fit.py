@@ -30,7 +30,7 @@ from mien.train import (
 )
 from mien.train.batch import BatchMaker
 from mien.train.loop import predict_sharded, train_epoch
-from mien.train.network import Network
+from mien.train.network import Network, check_sizes
 from mien.train.recipe import Recipe
 from mien.train.run import runs_folder
 from mien.train.samples import (
@@ -75,6 +75,7 @@ def fit(
     samples = from_dataset(learn)
     torch.manual_seed(recipe.seed)
     network, origin = starts.begin(recipe.network, samples.images)
+    check_sizes(network, {recipe.network.size, *map(recipe.size_at, range(recipe.epochs))})
     arithmetic = precision.choose(recipe.precision, network)
     # Without a GPU several processes are one job only where accelerate is told of the CPU. Autocast
     # is the loop's: the precision here is set once a process.
@@ -96,7 +97,7 @@ def fit(
         }  # fmt: skip
         run.claim(folder, recipe, facts | {"precision": arithmetic})
     accelerator.wait_for_everyone()
-    if not samples.voted.any() and not recipe.targets.teacher:
+    if not samples.voted.any() and not recipe.targets.taught:
         samples = label_as_vote(samples, smoothing=recipe.targets.smoothing)
     samples = _taught(recipe, samples, watch)
     network.to(accelerator.device)  # before the optimiser's state, which is loaded to where it is

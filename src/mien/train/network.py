@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import timm
@@ -182,6 +182,26 @@ def check_map(model: nn.Module, name: str, side: Any = None) -> None:
             f"network.trunk={name}: its features are {tuple(shape)}, not a map (N, "
             f"{model.num_features}, h, w); choose a convolutional trunk, as resnet18"
         )
+
+
+def check_sizes(network: Network, sizes: Iterable[int]) -> None:
+    """Make sure, before hours of training, that the network takes pictures of all these sizes.
+
+    Raises:
+        ValueError: one that it does not take.
+    """
+    training = network.training
+    network.eval()
+    for size in sorted(sizes):
+        try:
+            with torch.no_grad():
+                network(torch.zeros(1, 1, size, size))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the network takes no pictures of {size} pixels ({error}); raise network.size "
+                "and sizes, or change network.trunk_args"
+            ) from None
+    network.train(training)
 
 
 def widen_stem(trunk: nn.Module, stem: str) -> None:

@@ -26,7 +26,7 @@ def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     """Make the run folder ours, or make sure that it already is.
 
     Recipes are compared as parsed, so a run started by an older mien goes on. Where no epoch has
-    ended the recipe is replaced, as one that diverges at once has to be.
+    ended recipe and data are replaced, as a recipe that diverges at once has to be.
 
     Raises:
         ValueError: the folder holds another recipe or other data.
@@ -37,7 +37,7 @@ def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     )
     if begun and not read_recipe(folder).same_training(recipe):
         raise ValueError(f"{folder}: holds a run of another recipe; give name=OTHER or delete it")
-    if (folder / FACTS).exists() and read_facts(folder)["data"] != facts["data"]:
+    if begun and (folder / FACTS).exists() and read_facts(folder)["data"] != facts["data"]:
         raise ValueError(f"{folder}: was trained on other data; give name=OTHER or delete it")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, recipe.to_toml())

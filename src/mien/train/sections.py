@@ -81,6 +81,11 @@ class Targets(Section):
     temperature: float = Field(default=1.0, gt=0)
     """Above 1 the teacher's scores are flattened, below 1 sharpened."""
 
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher has any share in the targets."""
+        return bool(self.teacher and self.teacher_weight)
+
 
 class Augment(Section):
     """Ranges that each picture's changes are drawn from."""

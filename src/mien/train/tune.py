@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,7 @@ def search(
 
     def objective(trial: Trial) -> float:
         running[:] = [trial]
-        place = str(trial.user_attrs.get("run", f"trial-{trial.number:03d}"))
+        place = str(trial.user_attrs.get("run") or _free(folder, f"trial-{trial.number:03d}"))
         trial.set_user_attr("run", place)
         values = suggest(trial, recipe.tune.space)
         began = time.monotonic()
@@ -198,6 +199,30 @@ def search(
     done = [t for t in study.trials if t.state in ended]
     if len(done) >= trials and all("why" in t.user_attrs for t in done):
         raise ValueError(f"no trial could be trained; the last: {done[-1].user_attrs['why']}")
+
+
+def check_same(study: Study, recipe: Recipe, data: Dataset) -> None:
+    """Make sure that the study's trials and ours can be compared; the first process settles it.
+
+    Raises:
+        ValueError: the study is of another recipe or of other data.
+    """
+    judged = recipe.tune.model_dump(mode="json", include={"epochs", "share", "holdout"})
+    plain = recipe.model_dump(mode="json", exclude={"name": True, "tune": True, "data": {"path"}})
+    ours = {"data": data.fingerprint(), "recipe": plain | {"tune": judged}}
+    for key, value in ours.items():
+        if study.user_attrs.get(key, value) != value:
+            raise ValueError(
+                f"study {study.study_name}: its trials are of "
+                f"{'other data' if key == 'data' else 'another recipe'}; give --study OTHER"
+            )
+        study.set_user_attr(key, value)
+
+
+def _free(folder: Path, name: str) -> str:
+    """The name, or one with a number where an earlier study left a folder."""
+    names = (f"{name}-{n}" if n else name for n in count())
+    return next(each for each in names if not (folder / each).exists())
 
 
 def trial_recipe(recipe: Recipe, changes: Mapping[str, Any], *, name: str) -> Recipe:

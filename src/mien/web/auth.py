@@ -34,6 +34,8 @@ def check_exposure(host: str, token: str | None, *, insecure: bool) -> None:
     """
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise ValueError("the token is empty or not printable ASCII; choose another")
+    if token is not None and token != token.strip():  # which no request could match
+        raise ValueError("the token begins or ends with a space; take it off")
     if not (is_loopback(host) or token or insecure):
         raise ValueError(
             f"{host} can be reached from other machines; "

@@ -48,6 +48,7 @@ function nextTheme() {
 }
 
 function add(files) {
+  if (!files.length) return; // pasted text, such as a token
   if (live.running()) live.stop(session, $("video"));
   session.add(files);
 }
