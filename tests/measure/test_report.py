@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from mien.measure import plots
+from mien.measure.compare import compare
 from mien.measure.evaluate import evaluate
 from mien.measure.report import build, confusions
 from mien.measure.summary import sentences
+from mien.measure.tables import all_tables
 from mien.measure.votes import majority
 from mien.measure.worst import describe, worst
 
@@ -152,3 +154,17 @@ def test_the_summary_says_the_figures(table):
     assert f"Of 100 pictures it gives {100 * accuracy:.0f}" in text
     assert f"worth {result['votes']['all']['worth_annotators']['value']:.1f} annotators" in text
     assert "identical copy in the training data" in text
+
+
+def test_a_system_that_only_names_emotions_is_given_no_confidence(table):
+    named = replace(table, label=np.eye(7)[table.label.argmax(axis=1)], ballot=None)
+    result = evaluate(named, draws=20)
+    assert result["names_only"]
+    report = build(named, result)
+    for words in (report.markdown, " ".join(str(t) for t in all_tables(result))):
+        for word in ("Do its scores mean", "NLL (nats)", "may stay silent", "ECE", "ROC AUC"):
+            assert word not in words
+    assert "<h2>Do its scores mean" not in report.html
+    assert "stay silent" not in report.html
+    assert "nothing is said of its confidence" in report.markdown
+    assert "nll" not in compare(named, table, draws=20)["metrics"]

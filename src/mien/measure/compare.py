@@ -15,6 +15,8 @@ from mien.measure.readers import common_rows
 from mien.measure.votes import agreement
 
 LABEL_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "top2", "nll", "roc_auc", "pr_auc")
+SCORED = ("top2", "nll", "roc_auc", "pr_auc")
+"""What means nothing of a system that only names an emotion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,9 @@ def compare(
         right = [s.argmax(axis=1) == one.y for s in scores]
         result["mcnemar"] = asdict(mcnemar(right[0], right[1]))
         pair = [classification(one.y, s) for s in scores]
-        result["metrics"] |= _paired(pair, LABEL_METRICS, one, draws, seed)
+        named = one.names_only or two.names_only
+        metrics = tuple(m for m in LABEL_METRICS if not (named and m in SCORED))
+        result["metrics"] |= _paired(pair, metrics, one, draws, seed)
     if voted.any():
         one, two = a.take(voted), b.take(voted)
         assert one.counts is not None

@@ -27,7 +27,8 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         seed: of resampling and folds.
 
     Returns:
-        ``pictures``, ``interval``, ``ceiling``; with labels ``heads`` (one entry a head, each
+        ``pictures``, ``interval``, ``ceiling``, ``names_only`` (no score means anything then, only
+        the answers do); with labels ``heads`` (one entry a head, each
         ``all`` and ``without_leaked``), ``confusion``, ``abstain``, ``disgust``; with votes
         ``votes`` (``all`` and ``without_leaked``); ``calibration`` before and after temperatures
         that were cross-fitted in five grouped folds (of votes only where there is a ballot).
@@ -43,6 +44,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         "system": table.system,
         "split": table.split,
         "has_ballot": table.ballot is not None,
+        "names_only": table.names_only,
         "pictures": {
             "n": len(table),
             "with_label": int(known.sum()),

@@ -46,6 +46,11 @@ class Predictions:
         return self.y >= 0
 
     @property
+    def names_only(self) -> bool:
+        """Whether each row gives one emotion everything: a system that named it, without scores."""
+        return bool(len(self)) and bool((self.label.max(axis=1) == 1).all())
+
+    @property
     def has_votes(self) -> NDArray[np.bool_]:
         """(N,) whether at least two people voted on the picture."""
         if self.counts is None:

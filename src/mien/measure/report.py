@@ -67,11 +67,9 @@ def build(
     shown = None if pictures is None else list(pictures[rows])
     tables: dict[str, Any] = {"scores": scores(result), "calibration": calibration(result)}
     if "heads" in result:
-        tables |= {
-            "classes": per_class(result),
-            "coverage": abstention(result),
-            "rare": rare(result),
-        }
+        tables["classes"] = per_class(result)
+    if "heads" in result and not result.get("names_only"):
+        tables |= {"coverage": abstention(result), "rare": rare(result)}
     facts = {
         "system": table.system or "unnamed system",
         "result": result,
@@ -80,7 +78,7 @@ def build(
         "method": method(result),
         "tiles": tiles(result, card),
         "tables": tables,
-        "figures": figures(table, result),
+        "figures": {} if result.get("names_only") else figures(table, result),
         "confusion": shares_of_rows(result["confusion"]) if "confusion" in result else None,
         "confusions": confusions(result["confusion"]) if "confusion" in result else [],
         "emotions": [e.value for e in EMOTIONS],
@@ -105,7 +103,7 @@ def tiles(result: dict[str, Any], card: dict[str, Any]) -> list[tuple[str, str, 
         votes = result["votes"]["all"]
         found.append((*_split(spell(votes["worth_annotators"])), "annotators’ worth"))
         found.append((*_split(spell(votes["ferplus_majority"], percent=True)), "FER+ majority"))
-    if "label" in result["calibration"]:
+    if "label" in result["calibration"] and not result.get("names_only"):
         after = result["calibration"]["label"]["after"]
         high = after["if_perfect"]["high"]
         found.append(

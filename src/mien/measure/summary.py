@@ -17,7 +17,15 @@ def sentences(result: dict[str, Any]) -> list[str]:
     if "votes" in result:
         said.append(_worth(result))
     if "heads" in result:
-        said += [_classes(result), _silence(result)]
+        said.append(_classes(result))
+    if result.get("names_only"):
+        said.append(
+            "It names one emotion and gives no scores, so nothing is said of its confidence: "
+            "calibration, likelihood, areas and silence are left out."
+        )
+        return said
+    if "heads" in result:
+        said.append(_silence(result))
     if "label" in result["calibration"]:
         said.append(_trust(result))
     return said

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mien.emotions import EMOTIONS
+from mien.measure.compare import SCORED
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,18 @@ def spell(estimate: dict[str, float | None], *, percent: bool = False) -> str:
 
 def scores(result: dict[str, Any]) -> list[Table]:
     """One table a head and one against votes; with and without copies of training pictures."""
-    tables = []
+    tables, named = [], result.get("names_only", False)
     for head, parts in result.get("heads", {}).items():
         title = f"Against the labels, {head} head"
-        tables.append(_two_columns(title, parts, LABEL_ROWS))
+        rows = [row for row in LABEL_ROWS if not (named and row[0] in SCORED)]
+        tables.append(_two_columns(title, parts, rows))
     if "votes" in result:
         title = "Against people's votes, " + ("ballot" if result["has_ballot"] else "label scores")
         tables.append(_two_columns(title, result["votes"], VOTE_ROWS))
     return tables
 
 
-def _two_columns(
-    title: str, parts: dict[str, Any], rows: tuple[tuple[str, str, bool], ...]
-) -> Table:
+def _two_columns(title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]]) -> Table:
     heads = {"all": "All pictures", "without_leaked": "Without training copies"}
     there = [key for key in heads if key in parts]
     columns = ("", *(f"{heads[key]} (n = {parts[key]['n']:,})" for key in there))
@@ -83,7 +84,8 @@ def _two_columns(
 
 def per_class(result: dict[str, Any], head: str = "label") -> Table:
     """Precision, recall, F1 and areas for each emotion."""
-    names = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+    areas = {} if result.get("names_only") else {"roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
+    names = {"precision": "Precision", "recall": "Recall", "f1": "F1", **areas}
     classes = result["heads"][head]["all"]["classes"]
     rows = tuple(
         (
@@ -93,13 +95,13 @@ def per_class(result: dict[str, Any], head: str = "label") -> Table:
         )
         for e in EMOTIONS
     )
-    columns = ("Emotion", "Precision", "Recall", "F1", "ROC AUC", "PR AUC", "n")
+    columns = ("Emotion", *names.values(), "n")
     return Table(f"Each emotion, {head} head", columns, rows)
 
 
 def calibration(result: dict[str, Any]) -> Table:
     """Before and after temperatures that were cross-fitted in five grouped folds."""
-    found = result["calibration"]
+    found = {} if result.get("names_only") else result["calibration"]
     rows: list[tuple[str, ...]] = []
     if "label" in found:
         states = [found["label"][when] for when in ("before", "after")]
@@ -222,6 +224,8 @@ def all_tables(result: dict[str, Any]) -> list[Table]:
     tables = scores(result)
     if "heads" in result:
         tables.append(per_class(result))
+    if result.get("names_only"):
+        return tables
     if result["calibration"]:
         tables.append(calibration(result))
     if "heads" in result:
