@@ -162,7 +162,13 @@ def test_a_system_that_only_names_emotions_is_given_no_confidence(table):
     assert result["names_only"]
     report = build(named, result)
     for words in (report.markdown, " ".join(str(t) for t in all_tables(result))):
-        for word in ("Do its scores mean", "NLL (nats)", "may stay silent", "ECE of label", "ROC AUC"):
+        for word in (
+            "Do its scores mean",
+            "NLL (nats)",
+            "may stay silent",
+            "ECE of label",
+            "ROC AUC",
+        ):
             assert word not in words
     assert "<h2>Do its scores mean" not in report.html
     assert "stay silent" not in report.html
