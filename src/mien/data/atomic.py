@@ -50,26 +50,21 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     Raises:
         ValueError: it is not UTF-8.
     """
-    if not path.exists():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
+    return read_table(path)[1]
 
 
-def read_header(path: Path) -> list[str]:
-    """The columns of a table; none where there is no file, or an empty one.
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The columns and the rows of a table with a header; none where there is no file.
 
     Raises:
         ValueError: it is not UTF-8.
     """
     if not path.exists():
-        return []
+        return [], []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [])
+            reader = csv.DictReader(file)
+            return list(reader.fieldnames or ()), list(reader)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.data.atomic import read_csv, read_header, write_csv
+from mien.data.atomic import read_table, write_csv
 from mien.emotions import EMOTIONS, Emotion, parse
 
 KEEP, DROP, RELABEL = "keep", "drop", "relabel"
@@ -42,10 +42,10 @@ def read_decisions(path: Path) -> dict[str, Decision]:
         ValueError: a line that is no decision, with its number, or no header.
     """
     decisions: dict[str, Decision] = {}
-    header = read_header(path)
+    header, lines = read_table(path)
     if header and not {"id", "action"} <= set(header):
         raise ValueError(f"{path}: its first line is no header; it needs id,action,emotion")
-    for number, line in enumerate(read_csv(path), start=2):
+    for number, line in enumerate(lines, start=2):
         try:
             decisions[line["id"]] = Decision.parse(line["action"], line.get("emotion") or "")
         except KeyError as error:

@@ -54,8 +54,9 @@ class Analyst:
         """Columns as ``called`` and ``content`` take, to a row a face as in other outputs."""
         if self.model is None:
             self.model = load(self.bundle, threads=1, head=self.head)
-        fetched: list[str | bytes | Picture] = [_had(row) for row in batch.to_pylist()]
-        names = [called(row) for row in batch.to_pylist()]
+        rows = batch.to_pylist()
+        fetched = [_had(row) for row in rows]
+        names = [called(row) for row in rows]
         found = [
             (source, name)
             for source, name in zip(fetched, names, strict=True)
