@@ -1,7 +1,10 @@
 """Copy a bundle's measured figures from ``mien evaluate`` into its card.
 
-mien evaluate default DATA
-python tools/fill_card.py src/mien/assets/default default.evaluation/metrics.json
+The evaluation is of the same runs exported without calibration, so that the figures of votes are
+those of a calibration that was fitted on other pictures.
+
+mien export RUN --out plain --data DATA --weights int8 && mien evaluate plain DATA
+python tools/fill_card.py src/mien/assets/default plain.evaluation/metrics.json
 """
 
 import json
@@ -15,7 +18,7 @@ from mien.bundle import CARD, Card
 def main(folder: Path, metrics: Path) -> None:
     """Fill ``metrics`` of the card with figures, intervals, split, and with the copies left out."""
     found = json.loads(metrics.read_text(encoding="utf-8"))
-    label, votes = found["heads"]["label"], found["votes"]
+    label, votes = found["heads"]["label"], found["calibration"]["votes"]["after"]
     worth = ("worth_annotators", "ferplus_majority", "ferplus_strict")
     filled = {
         "split": "PublicTest",
@@ -29,7 +32,7 @@ def main(folder: Path, metrics: Path) -> None:
         "calibration_cross_fitted": {
             "label_ece": found["calibration"]["label"]["after"]["ece"],
             "label_ece_if_perfect": found["calibration"]["label"]["after"]["if_perfect"],
-            "votes_classwise": found["calibration"]["votes"]["after"]["classwise"],
+            "votes_classwise": votes["classwise"],
         },
     }
     card = Card.read(folder / CARD)

@@ -38,7 +38,8 @@ class Card:
     place of the eyes, nose and mouth in it; ``unclear_threshold`` the share of unknown and NF at
     which a face is called unclear; ``metrics`` figures with split and interval; ``data`` name and
     fingerprint of what it was trained on; ``start`` origin and licence of the starting weights;
-    ``cost`` parameters, multiply-adds, bytes; ``temperatures`` inside the graph, a head each.
+    ``cost`` parameters, multiply-adds, bytes; ``calibration`` what the graph does to its scores:
+    a temperature for the label, a scale and an offset for each option of the ballot.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Card:
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
-    temperatures: dict[str, float] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0 (code); weights: see start and data"
     format: int = 1
 

@@ -28,3 +28,7 @@ def make_table(n=300, *, seed=0, skill=2.0, copies=0, ballot=True):
         system=f"made-{seed}",
         split="test",
     )
+
+
+def outcomes(rng, p):
+    return (rng.random(len(p))[:, None] > p.cumsum(axis=1)).sum(axis=1).clip(max=p.shape[1] - 1)

@@ -303,7 +303,7 @@ def test_infinity_does_not_reach_json(tmp_path):
 
     text = (tmp_path / "o" / "metrics.json").read_text()
     found = json.loads(text, parse_constant=refuse)
-    assert found["calibration"]["votes"]["before"]["worth_annotators"] is None
+    assert found["calibration"]["votes"]["before"]["all"]["worth_annotators"]["value"] is None
     run("report", tmp_path / "o")
     assert "| Worth k annotators | ∞ |" in (tmp_path / "o" / "report.md").read_text()
 

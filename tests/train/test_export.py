@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -8,11 +10,14 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from mien.bundle import Card, load
 from mien.emotions import BALLOT_INDEX
+from mien.measure.calibrate import Scaling
 from mien.measure.predictions import Predictions
 from mien.train import quantize
 from mien.train.export import OUTPUTS, difference, export, run
 from mien.train.graph import Graph, Member
 from mien.train.network import build, upsample
+
+SCALING = Scaling(scale=tuple(np.linspace(0.8, 1.3, 10)), offset=tuple(np.linspace(0.5, -0.4, 10)))
 
 
 def make_network(trunk="test_efficientnet", **kwargs):
@@ -32,7 +37,7 @@ def crops():
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory, crops):
-    graph = Graph([Member(make_network(), 64)], label_temperature=1.5, ballot_temperature=0.7)
+    graph = Graph([Member(make_network(), 64)], label_temperature=1.5, ballot_scaling=SCALING)
     folder = tmp_path_factory.mktemp("bundle")
     return export(graph, folder, Card(name="t", sha256=""), probe=crops), graph
 
@@ -62,7 +67,7 @@ def test_the_bundle_loads_and_counts_its_cost(bundle):
     assert again.card.cost["bytes"] == exported.graph.stat().st_size
 
 
-def test_temperatures_divide_the_logits(bundle, crops):
+def test_calibration_is_inside_the_graph(bundle, crops):
     _, graph = bundle
     network = graph.members[0].network
     with torch.no_grad():
@@ -70,7 +75,8 @@ def test_temperatures_divide_the_logits(bundle, crops):
         label, ballot = network(grey)
         found = graph(torch.from_numpy(crops))
     assert torch.allclose(found[0], (label / 1.5).softmax(1), atol=1e-6)
-    assert torch.allclose(found[1], (ballot / 0.7).softmax(1), atol=1e-6)
+    expected = SCALING.apply(ballot.softmax(1).double().numpy())
+    assert np.allclose(found[1].numpy(), expected, atol=1e-6)
 
 
 def test_an_ensemble_of_other_sizes_and_flips_is_one_graph(tmp_path, crops):
@@ -85,7 +91,12 @@ def test_an_ensemble_of_other_sizes_and_flips_is_one_graph(tmp_path, crops):
     assert np.allclose(label, mirrored[0], atol=1e-5), "a mirrored face scores the same"
     with torch.no_grad():
         shares = [Graph([m], flip=True)(torch.from_numpy(crops))[1] for m in members]
-    assert np.allclose(ballot, 0.75 * shares[0] + 0.25 * shares[1], atol=1e-5)
+    mean = 0.75 * shares[0] + 0.25 * shares[1]
+    assert np.allclose(ballot, mean, atol=1e-5)
+    scaled = Graph(members, flip=True, ballot_scaling=SCALING)
+    with torch.no_grad():
+        ballot = scaled(torch.from_numpy(crops))[1].numpy()
+    assert np.allclose(ballot, SCALING.apply(mean.double().numpy()), atol=1e-5)
 
 
 def test_cams_average_to_the_logits_without_bias(crops):
@@ -149,8 +160,8 @@ def test_int8_and_fp16_stay_close_and_are_smaller(bundle, crops, tmp_path):
     assert half.stat().st_size < exported.graph.stat().st_size
 
 
-def test_temperatures_are_fitted_to_predictions():
-    from mien.train.ship import fit_temperatures
+def test_calibration_is_fitted_to_predictions():
+    from mien.train.ship import fit
 
     rng = np.random.default_rng(0)
     true = rng.normal(size=(4000, 7)) * 2
@@ -158,6 +169,14 @@ def test_temperatures_are_fitted_to_predictions():
     y = np.array([rng.choice(7, p=row) for row in shares])
     sharp = np.exp(2 * true) / np.exp(2 * true).sum(1, keepdims=True)
     table = Predictions(id=np.arange(4000).astype(str), y=y, label=sharp)
-    found = fit_temperatures(table)
-    assert found["label_temperature"] == pytest.approx(2, rel=0.1)
-    assert "ballot_temperature" not in found
+    found = fit(table)
+    assert found.label_temperature == pytest.approx(2, rel=0.1)
+    assert found.ballot_scaling is None
+    counts = rng.multinomial(10, np.tile(np.eye(10) * 0.5 + 0.05, (400, 1)))
+    ballot = np.tile(np.eye(10) * 0.3 + 0.07, (400, 1))
+    counts[7] = -1  # nobody was asked
+    voted = replace(table, ballot=ballot, counts=counts, split="test")
+    told = fit(voted).to_dict()
+    assert told["fitted_on"] == "test (4,000)"
+    assert told["ballot"]["scale"] == pytest.approx([np.log(11) / np.log(37 / 7)] * 10, rel=0.1)
+    assert told["ballot"]["offset"] == pytest.approx([0] * 10, abs=0.1)

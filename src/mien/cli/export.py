@@ -35,7 +35,7 @@ def export(
     flip: Annotated[bool, typer.Option(help="Average mirror views inside the graph.")] = False,
     weights: Annotated[Store, typer.Option(help="Stored weights.")] = Store.FLOAT32,
     calibrate: Annotated[
-        Path | None, typer.Option(help="Uncalibrated predictions.npz to fit temperatures to.")
+        Path | None, typer.Option(help="Uncalibrated predictions.npz to calibrate by.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
     carry: Annotated[

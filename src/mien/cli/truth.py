@@ -16,7 +16,7 @@ from mien.measure.readers import common_rows, join, read
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
 
-CARD_FACTS = ("name", "cost", "start", "licence", "data", "temperatures", "views")
+CARD_FACTS = ("name", "cost", "start", "licence", "data", "calibration", "views")
 
 
 def truth(data: Path, split: str) -> Predictions:

@@ -1,4 +1,8 @@
-"""Make scores mean what they say: one temperature a head, and how far off they are without it."""
+"""Make scores mean what they say.
+
+One temperature for ``label``; vector scaling for ``ballot``, whose voters may be other people than
+those it was learnt from.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from numpy.typing import NDArray
 
 from mien.measure import folds
 from mien.measure.metrics import TINY
-from mien.measure.ties import level, runs
 
 Array = NDArray[np.float64]
-BINS = 15
 LOWEST, HIGHEST = 0.05, 20.0
+PULL = 10.0
+"""How many pictures' cross-entropy weighs as much as a scaling's squared distance from a plain
+temperature. On fewer than some two hundred pictures hardly more than a temperature is left.
+"""
 
 
 def sharpen(scores: Array, temperature: float) -> Array:
@@ -52,6 +58,64 @@ def fit_temperature(logits: Array, target: NDArray[np.generic]) -> float:
     return float(np.exp(found.x))
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """A factor and an offset for each of K options' log-probabilities, before a softmax."""
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+
+    def apply(self, scores: Array) -> Array:
+        """Calibrated (N, K) shares of (N, K) shares."""
+        logits = np.log(np.maximum(scores, TINY)) * self.scale + self.offset
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Rounded for a card."""
+        return {
+            "scale": [round(value, 4) for value in self.scale],
+            "offset": [round(value, 4) for value in self.offset],
+        }
+
+
+def fit_scaling(scores: Array, target: Array) -> Scaling:
+    """Vector scaling of least cross-entropy (Guo et al. 2017), drawn towards a plain temperature.
+
+    It undoes what a temperature cannot: other voters who name one option more often, another less.
+
+    Args:
+        scores: (N, K) probabilities.
+        target: (N, K) vote shares.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    logits = np.log(np.maximum(scores, TINY))
+    n, options = logits.shape
+
+    def loss(values: Array) -> tuple[float, Array]:
+        offset, spread, shared = values[:options], values[options:-1], values[-1]
+        scale = np.exp(shared + spread)
+        scaled = logits * scale + offset
+        total = logsumexp(scaled, axis=1, keepdims=True)
+        error = np.exp(scaled - total) - target
+        by_scale = (error * logits).sum(axis=0) * scale
+        pull = PULL * (values[:-1] ** 2).sum()
+        slope = np.concatenate(
+            [
+                error.sum(axis=0) + 2 * PULL * offset,
+                by_scale + 2 * PULL * spread,
+                by_scale.sum(keepdims=True),
+            ]
+        )
+        return float((total[:, 0] - (target * scaled).sum(axis=1)).sum() + pull) / n, slope / n
+
+    found = minimize(loss, np.zeros(2 * options + 1), jac=True, method="L-BFGS-B").x
+    scale = np.exp(found[-1] + found[options:-1])
+    return Scaling(tuple(scale.tolist()), tuple(found[:options].tolist()))
+
+
 def cross_fitted(
     scores: Array,
     target: NDArray[np.generic],
@@ -68,91 +132,19 @@ def cross_fitted(
         seed: of the fold assignment.
     """
     logits = np.log(np.maximum(scores, TINY))
-    fold = folds.grouped(len(scores), group=group, seed=seed)
     return folds.cross_fit(
         lambda rows: fit_temperature(logits[rows], target[rows]),
         lambda temperature, rows: sharpen(scores[rows], temperature),
-        fold,
+        folds.grouped(len(scores), group=group, seed=seed),
     )
 
 
-@dataclass(frozen=True)
-class Bins:
-    """Equal-mass bins of M rows each: mean prediction, mean outcome, number of rows; (bins,)."""
-
-    predicted: Array
-    observed: Array
-    n: NDArray[np.int64]
-
-    @property
-    def error(self) -> float:
-        """Mean distance between predicted and observed, weighted by the rows in each bin."""
-        return float((np.abs(self.predicted - self.observed) * self.n).sum() / self.n.sum())
-
-
-def equal_mass(predicted: Array, observed: NDArray[np.generic], *, bins: int = BINS) -> Bins:
-    """Sort by prediction and cut into bins of as equal a size as can be (fewer for few rows).
-
-    Where a cut falls among equal predictions, each side has their mean outcome.
-    """
-    order = np.argsort(predicted, kind="stable")
-    start = _starts(len(order), bins)
-    n = np.diff(np.append(start, len(order)))
-    outcome = level(np.asarray(observed, np.float64)[order], runs(predicted[order]))
-    return Bins(
-        predicted=np.add.reduceat(predicted[order], start) / n,
-        observed=np.add.reduceat(outcome, start) / n,
-        n=n,
+def cross_scaled(
+    scores: Array, target: Array, *, group: NDArray[np.int64] | None = None, seed: int = 0
+) -> tuple[Array, list[Scaling]]:
+    """As ``cross_fitted``, by vector scaling to (N, K) shares."""
+    return folds.cross_fit(
+        lambda rows: fit_scaling(scores[rows], target[rows]),
+        lambda scaling, rows: scaling.apply(scores[rows]),
+        folds.grouped(len(scores), group=group, seed=seed),
     )
-
-
-def reliability(y: NDArray[np.int64], scores: Array, *, bins: int = BINS) -> Bins:
-    """Confidence of the top score against how often it is right; its ``error`` is the ECE."""
-    return equal_mass(scores.max(axis=1), scores.argmax(axis=1) == y, bins=bins)
-
-
-def ece(y: NDArray[np.int64], scores: Array, *, bins: int = BINS) -> float:
-    """Expected calibration error of the top score over equal-mass bins."""
-    return reliability(y, scores, bins=bins).error
-
-
-def ece_if_perfect(
-    scores: Array, *, bins: int = BINS, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """The 95 % range of ECE that a perfectly calibrated model would show on these confidences.
-
-    A parametric bootstrap: each picture is right with exactly its stated confidence. With few
-    pictures even perfection does not measure zero.
-    """
-    confidence = np.sort(scores.max(axis=1))
-    start = _starts(len(confidence), bins)
-    n = np.diff(np.append(start, len(confidence)))
-    predicted = np.add.reduceat(confidence, start)
-    ties = runs(confidence)
-    rng = np.random.default_rng(seed)
-
-    def error() -> float:
-        right = level((rng.random(len(confidence)) < confidence).astype(np.float64), ties)
-        return float(np.abs(np.add.reduceat(right, start) - predicted).sum() / n.sum())
-
-    errors = [error() for _ in range(draws)]
-    low, high = np.quantile(errors, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def classwise_error(target: Array, scores: Array, *, bins: int = BINS) -> float:
-    """Weighted mean over classes and bins of |mean predicted share - mean vote share|.
-
-    Args:
-        target: (N, K) vote shares.
-        scores: (N, K) predicted shares.
-        bins: equal-mass bins a class.
-    """
-    classes = range(scores.shape[1])
-    return float(
-        np.mean([equal_mass(scores[:, c], target[:, c], bins=bins).error for c in classes])
-    )
-
-
-def _starts(n: int, bins: int) -> NDArray[np.int64]:
-    return np.unique(np.arange(bins) * n // bins)

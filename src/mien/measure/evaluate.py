@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.emotions import BALLOT_INDEX, EMOTIONS, Emotion, votes_from_ballot
-from mien.measure import abstain, calibrate, logit_adjust
-from mien.measure.bootstrap import DRAWS, LEVEL, Array, Statistic, estimate, finite, mean
+from mien.measure import abstain, calibrate, logit_adjust, reliability
+from mien.measure.bootstrap import DRAWS, LEVEL, Array, Statistic, estimate, mean
 from mien.measure.ceiling import noise
 from mien.measure.metrics import classification, confusion
 from mien.measure.predictions import HEADS, Predictions
-from mien.measure.votes import agreement, shares, worth_annotators
+from mien.measure.votes import agreement, shares
 
 Result = dict[str, Any]
 
@@ -30,8 +31,8 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         ``pictures``, ``interval``, ``ceiling``, ``names_only`` (no score means anything then, only
         the answers do); with labels ``heads`` (one entry a head, each
         ``all`` and ``without_leaked``), ``confusion``, ``abstain``, ``disgust``; with votes
-        ``votes`` (``all`` and ``without_leaked``); ``calibration`` before and after temperatures
-        that were cross-fitted in five grouped folds (of votes only where there is a ballot).
+        ``votes`` (``all`` and ``without_leaked``); ``calibration`` before and after it was
+        cross-fitted in five grouped folds (of votes only where there is a ballot).
         Estimates are ``{value, low, high}``; what is infinite is None.
 
     Raises:
@@ -73,7 +74,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         polled = table.take(voted)
         result["votes"] = _leaks(polled, _vote_metrics, **how)
         if table.ballot is not None:
-            result["calibration"]["votes"] = _vote_calibration(polled, seed)
+            result["calibration"]["votes"] = _vote_calibration(polled, **how)
     return result
 
 
@@ -151,8 +152,8 @@ def _label_calibration(table: Predictions, seed: int) -> Result:
     after, temperatures = calibrate.cross_fitted(table.label, table.y, group=table.group, seed=seed)
 
     def state(scores: Array) -> Result:
-        error = calibrate.ece(table.y, scores)
-        low, high = calibrate.ece_if_perfect(scores, seed=seed)
+        error = reliability.ece(table.y, scores)
+        low, high = reliability.ece_if_perfect(scores, seed=seed)
         return {
             "ece": error,
             "if_perfect": {"low": low, "high": high},
@@ -167,24 +168,21 @@ def _nll(y: NDArray[np.int64], scores: Array) -> float:
     return float(-np.log(np.maximum(scores[np.arange(len(y)), y], 1e-12)).mean())
 
 
-def _vote_calibration(table: Predictions, seed: int) -> Result:
+def _vote_calibration(table: Predictions, **how: int) -> Result:
     assert table.counts is not None
-    counts, target = table.counts, shares(table.counts)
-    ballot = table.full_ballot
-    after, temperatures = calibrate.cross_fitted(ballot, target, group=table.group, seed=seed)
+    target, ballot = shares(table.counts), table.full_ballot
+    after, scalings = calibrate.cross_scaled(ballot, target, group=table.group, seed=how["seed"])
     seven = votes_from_ballot(target)[0]
     # Where nobody chose one of the seven, their shares among the seven are not defined.
-    named = counts[:, BALLOT_INDEX].sum(axis=1) > 0
+    named = table.counts[:, BALLOT_INDEX].sum(axis=1) > 0
 
     def state(ballot: Array) -> Result:
         votes = votes_from_ballot(ballot)[0]
         return {
-            "classwise": calibrate.classwise_error(seven[named], votes[named]),
-            "classwise_ballot": calibrate.classwise_error(target, ballot),
-            "cross_entropy": float(
-                -(target * np.log(np.maximum(ballot, 1e-12))).sum(axis=1).mean()
-            ),
-            "worth_annotators": finite(worth_annotators(counts, ballot)),
+            "classwise": reliability.classwise_error(seven[named], votes[named]),
+            "classwise_ballot": reliability.classwise_error(target, ballot),
+            **_leaks(replace(table, ballot=ballot), _vote_metrics, **how),
         }
 
-    return {"before": state(ballot), "after": {**state(after), "temperatures": temperatures}}
+    fits = {"scalings": [scaling.to_dict() for scaling in scalings]}
+    return {"before": state(ballot), "after": state(after) | fits}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.emotions import BALLOT_INDEX, EMOTIONS, votes_from_ballot
-from mien.measure import abstain, calibrate, logit_adjust, plots
+from mien.measure import abstain, calibrate, logit_adjust, plots, reliability
 from mien.measure.evaluate import trusts
 from mien.measure.predictions import Predictions
 from mien.measure.votes import shares
@@ -35,8 +35,8 @@ def _label_reliability(table: Predictions, result: dict[str, Any]) -> str:
     after, _ = calibrate.cross_fitted(table.label, table.y, group=table.group, seed=seed)
     states = result["calibration"]["label"]
     return plots.reliability(
-        calibrate.reliability(table.y, table.label),
-        calibrate.reliability(table.y, after),
+        reliability.reliability(table.y, table.label),
+        reliability.reliability(table.y, after),
         errors=(states["before"]["ece"], states["after"]["ece"]),
         title="Reliability of the label head",
         x="stated confidence",
@@ -48,13 +48,13 @@ def _vote_reliability(table: Predictions, result: dict[str, Any]) -> str:
     assert table.counts is not None
     seed, states = result["interval"]["seed"], result["calibration"]["votes"]
     target, ballot = shares(table.counts), table.full_ballot
-    after, _ = calibrate.cross_fitted(ballot, target, group=table.group, seed=seed)
+    after, _ = calibrate.cross_scaled(ballot, target, group=table.group, seed=seed)
     named = table.counts[:, BALLOT_INDEX].sum(axis=1) > 0
     seven = votes_from_ballot(target[named])[0].ravel()
     # The points pool all seven emotions; the errors keep them apart, as the table does.
     return plots.reliability(
-        calibrate.equal_mass(votes_from_ballot(ballot[named])[0].ravel(), seven),
-        calibrate.equal_mass(votes_from_ballot(after[named])[0].ravel(), seven),
+        reliability.equal_mass(votes_from_ballot(ballot[named])[0].ravel(), seven),
+        reliability.equal_mass(votes_from_ballot(after[named])[0].ravel(), seven),
         errors=(states["before"]["classwise"], states["after"]["classwise"]),
         title="Reliability of the votes head",
         x="predicted share of votes",

@@ -58,8 +58,9 @@ def method(result: dict[str, Any]) -> list[str]:
     return [
         f"Intervals: {how['level']:.0%} percentile bootstrap".replace("%", " %")
         + f", {how['draws']:,} resamples of {how['resampled']}, seed {how['seed']}.",
-        "Temperatures and offsets are cross-fitted: five folds that keep identical pictures "
-        "together, nothing scored on the fold that fitted it.",
+        "Calibration is cross-fitted: five folds that keep identical pictures together, nothing "
+        "scored on the fold that fitted it. One temperature for label; a scale and an offset for "
+        "each option of ballot (vector scaling, Guo et al. 2017), drawn towards one temperature.",
         "ECE: top score, 15 bins of equal mass; the range beside it is what a perfectly calibrated "
         "model would show on the same confidences (parametric bootstrap). Classwise error: mean "
         "over classes and bins, by mass, of |mean predicted share - mean vote share|.",

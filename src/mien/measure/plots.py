@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.measure.calibrate import Bins
 from mien.measure.ranking import curves
+from mien.measure.reliability import Bins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,13 +79,13 @@ def _inline(text: str, title: str) -> str:
 def reliability(
     before: Bins, after: Bins, *, errors: tuple[float, float], title: str, x: str, y: str
 ) -> str:
-    """Mean prediction against mean outcome, as delivered and after its temperature."""
+    """Mean prediction against mean outcome, as delivered and calibrated."""
     with _drawing(title) as drawing:
         ax = drawing.ax
         ax.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="perfect")
         for bins, error, colour, marker, name in (
             (before, errors[0], TWO, "s", "as delivered"),
-            (after, errors[1], ONE, "o", "with temperature"),
+            (after, errors[1], ONE, "o", "calibrated on other folds"),
         ):
             ax.plot(bins.predicted, bins.observed, color=colour, marker=marker, markersize=4,
                     linewidth=1.6, label=f"{name} (error {error:.3f})")  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mien.emotions import EMOTIONS
+from mien.emotions import BALLOT, EMOTIONS
 from mien.measure.compare import SCORED
 
 
@@ -71,12 +71,19 @@ def scores(result: dict[str, Any]) -> list[Table]:
     return tables
 
 
+def _spelled(metrics: dict[str, Any], key: str, percent: bool) -> str:
+    # no value means infinite here: a ballot that errs by no more than the votes' noise
+    if key == "worth_annotators" and metrics[key]["value"] is None:
+        return "∞"
+    return spell(metrics[key], percent=percent)
+
+
 def _two_columns(title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]]) -> Table:
     heads = {"all": "All pictures", "without_leaked": "Without training copies"}
     there = [key for key in heads if key in parts]
     columns = ("", *(f"{heads[key]} (n = {parts[key]['n']:,})" for key in there))
     cells = tuple(
-        (name, *(spell(parts[key][metric], percent=percent) for key in there))
+        (name, *(_spelled(parts[key], metric, percent) for key in there))
         for metric, name, percent in rows
     )
     return Table(title, columns, cells, note="With 95 % bootstrap intervals.")
@@ -100,7 +107,7 @@ def per_class(result: dict[str, Any], head: str = "label") -> Table:
 
 
 def calibration(result: dict[str, Any]) -> Table:
-    """Before and after temperatures that were cross-fitted in five grouped folds."""
+    """Before and after calibration that was cross-fitted in five grouped folds."""
     found = {} if result.get("names_only") else result["calibration"]
     rows: list[tuple[str, ...]] = []
     if "label" in found:
@@ -120,13 +127,16 @@ def calibration(result: dict[str, Any]) -> Table:
         for key, name in (
             ("classwise", "Classwise error of votes, 7"),
             ("classwise_ballot", "Classwise error of ballot, 10"),
-            ("cross_entropy", "Cross-entropy to vote shares (nats)"),
         ):
             rows.append((name, *(f"{s[key]:.4f}" for s in states)))
-        worths = (s["worth_annotators"] for s in states)
-        rows.append(("Worth k annotators", *("∞" if k is None else f"{k:.2f}" for k in worths)))
-        rows.append(("Temperature of ballot", "1", _mean(found["votes"]["after"]["temperatures"])))
-    columns = ("", "As delivered", "With cross-fitted temperature")
+        for key, name, percent in (
+            ("cross_entropy", "Cross-entropy to vote shares (nats)", False),
+            ("ferplus_majority", "FER+ majority", True),
+            ("worth_annotators", "Worth k annotators", False),
+        ):
+            rows.append((name, *(_spelled(s["all"], key, percent) for s in states)))
+        rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
+    columns = ("", "As delivered", "Cross-fitted calibration")
     return Table("Calibration", columns, tuple(rows))
 
 
@@ -231,6 +241,14 @@ def all_tables(result: dict[str, Any]) -> list[Table]:
     if "heads" in result:
         tables += [abstention(result), rare(result)]
     return tables
+
+
+def _offsets(after: dict[str, Any]) -> str:
+    """The lowest and the highest, means over the folds, with the options they belong to."""
+    folds = [scaling["offset"] for scaling in after["scalings"]]
+    means = {name: sum(fold) / len(folds) for name, *fold in zip(BALLOT, *folds, strict=True)}
+    ends = (min(means, key=means.__getitem__), max(means, key=means.__getitem__))
+    return ", ".join(f"{name} {means[name]:+.2f}" for name in ends)
 
 
 def _mean(values: list[float]) -> str:

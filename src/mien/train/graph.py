@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mien.measure.calibrate import Scaling
 from mien.train.network import Network, upsample
 
 TINY = 1e-12
@@ -27,9 +28,10 @@ class Member:
 class Graph(nn.Module):
     """uint8 ``faces`` (N, 48, 48) to ``label`` (N, 7), ``ballot`` (N, 10) and ``cam`` (N, 7, h, w).
 
-    Members' and mirror views' probabilities are averaged; the logarithm of the average is divided
-    by the head's temperature (for one network and view, the same as dividing its logits). The
-    maps, of the ballot's seven emotions, are averaged at the finest member's resolution.
+    Members' and mirror views' probabilities are averaged. The logarithm of the label's average is
+    divided by its temperature (for one network and view, the same as dividing its logits), that of
+    the ballot's is scaled and shifted, an option each. The maps, of the ballot's seven emotions,
+    are averaged at the finest member's resolution.
     """
 
     def __init__(
@@ -38,13 +40,14 @@ class Graph(nn.Module):
         *,
         flip: bool = False,
         label_temperature: float = 1.0,
-        ballot_temperature: float = 1.0,
+        ballot_scaling: Scaling | None = None,
     ) -> None:
         super().__init__()
         self.members = members
         self.networks = nn.ModuleList(member.network for member in members)
         self.flip = flip
-        self.temperatures = (label_temperature, ballot_temperature)
+        self.label_temperature = label_temperature
+        self.ballot_scaling = ballot_scaling
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Label shares, ballot shares, class-activation maps."""
@@ -73,21 +76,27 @@ class Graph(nn.Module):
                 maps.append(_whole(cam[count:], member.crop, faces.shape[-1]).flip(-1))
         weights = [member.weight for member in self.members for _ in range(views)]
         shares = [weight / sum(weights) for weight in weights]
-        label, ballot = (
-            _average(heads, shares, temperature)
-            for heads, temperature in zip(logits, self.temperatures, strict=True)
-        )
-        return label, ballot, _average_maps(maps, shares)
+        label, ballot = (_average(heads, shares) for heads in logits)
+        if self.label_temperature != 1:
+            label = label / self.label_temperature
+        if self.ballot_scaling is not None:
+            ballot = _scaled(ballot, self.ballot_scaling)
+        return label.softmax(dim=1), ballot.softmax(dim=1), _average_maps(maps, shares)
 
 
-def _average(logits: list[Tensor], shares: list[float], temperature: float) -> Tensor:
+def _average(logits: list[Tensor], shares: list[float]) -> Tensor:
+    """Logarithm of the mean probability."""
     if len(logits) == 1:
-        return (logits[0] / temperature).softmax(dim=1)
+        return logits[0].log_softmax(dim=1)
     parts = [z.softmax(dim=1) * share for z, share in zip(logits, shares, strict=True)]
-    mean = torch.stack(parts).sum(dim=0)
-    if temperature == 1:
-        return mean
-    return (mean.clamp(min=TINY).log() / temperature).softmax(dim=1)
+    return torch.stack(parts).sum(dim=0).clamp(min=TINY).log()
+
+
+def _scaled(logs: Tensor, scaling: Scaling) -> Tensor:
+    # A matrix product stays in float where int8 takes every addition.
+    return F.linear(
+        logs, torch.diag(logs.new_tensor(scaling.scale)), logs.new_tensor(scaling.offset)
+    )
 
 
 def _whole(cam: Tensor, crop: int, side: int) -> Tensor:

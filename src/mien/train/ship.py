@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from mien.bundle import GRAPH, Bundle, Card
 from mien.data.sketch import merge
-from mien.measure.calibrate import fit_temperature
+from mien.measure.calibrate import Scaling, fit_scaling, fit_temperature
 from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
+from mien.measure.votes import shares
 from mien.train import quantize, run
 from mien.train import weights as files
 from mien.train.export import export, finish, speed
@@ -65,20 +66,21 @@ def ship(
         weights: how they are stored; ``int8`` also computes in int8.
         crops: (N, 48, 48) uint8 Training crops: some 512 from all over them give int8 its
             ranges, all of them say how close the smaller graph is.
-        calibrate: the same runs' uncalibrated scores on pictures none was trained on; the two
-            temperatures are fitted to them.
+        calibrate: the same runs' uncalibrated scores on pictures none was trained on; label's
+            temperature and the ballot's scaling are fitted to them.
         frame: where eyes, nose and mouth lie in a crop, for the card.
 
     Raises:
         FileNotFoundError: a run is not finished.
         ArithmeticError: torch and ONNX Runtime differ.
     """
-    temperatures = {} if calibrate is None else fit_temperatures(calibrate)
+    fitted = Calibration() if calibrate is None else fit(calibrate)
     graph = Graph(
-        [member(folder, weight=w) for folder, w in runs.items()], flip=flip, **temperatures
-    )
+        [member(folder, weight=w) for folder, w in runs.items()], flip=flip,
+        label_temperature=fitted.label_temperature, ballot_scaling=fitted.ballot_scaling,
+    )  # fmt: skip
     card = card_of(runs, name=name, flip=flip)
-    card = replace(card, temperatures=temperatures, frame=dict(frame or {}))
+    card = replace(card, calibration=fitted.to_dict(), frame=dict(frame or {}))
     bundle = export(graph, target, card, probe=crops[:16])
     card = bundle.card
     if weights != "float32":
@@ -130,18 +132,34 @@ def _data(known: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def fit_temperatures(table: Predictions) -> dict[str, float]:
-    """One temperature a head: label by likelihood, ballot by cross-entropy to the vote shares."""
+@dataclass(frozen=True)
+class Calibration:
+    """What is done to averaged scores inside a graph; nothing unless given."""
+
+    label_temperature: float = 1.0
+    ballot_scaling: Scaling | None = None
+    fitted_on: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a card; empty where nothing is done."""
+        if not self.fitted_on:
+            return {}
+        told = {"fitted_on": self.fitted_on, "label_temperature": self.label_temperature}
+        ballot = self.ballot_scaling
+        return told if ballot is None else told | {"ballot": ballot.to_dict()}
+
+
+def fit(table: Predictions) -> Calibration:
+    """Label's temperature by likelihood, the ballot's scaling by cross-entropy to vote shares."""
     known = table.y >= 0
     label = np.log(np.maximum(table.label[known], TINY))
-    found = {"label_temperature": fit_temperature(label, table.y[known])}
-    if table.ballot is not None and table.counts is not None:
-        voted = table.counts.sum(axis=1) > 0  # -1 each where nobody was asked
-        counts = table.counts[voted].astype(np.float64)
-        shares = counts / counts.sum(axis=1, keepdims=True)
-        ballot = np.log(np.maximum(table.ballot[voted], TINY))
-        found["ballot_temperature"] = fit_temperature(ballot, shares)
-    return {name: round(value, 4) for name, value in found.items()}
+    temperature = round(fit_temperature(label, table.y[known]), 4)
+    told = f"{table.split or 'pictures'} ({len(table):,})"
+    if table.ballot is None or table.counts is None:
+        return Calibration(temperature, fitted_on=told)
+    voted = table.counts.sum(axis=1) > 0  # -1 each where nobody was asked
+    scaling = fit_scaling(table.ballot[voted], shares(table.counts[voted]))
+    return Calibration(temperature, scaling, told)
 
 
 def carry(folder: Path, bundle: Path) -> None:
