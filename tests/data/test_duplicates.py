@@ -47,6 +47,24 @@ def test_planted_copies_are_found_and_nothing_else(planted):
         assert not flipped or b in mirrored or b < 600
 
 
+def test_two_crops_that_are_each_there_many_times_meet():
+    """A picture keeps its few nearest copies; the others of its photo lie beyond them."""
+    rng = np.random.default_rng(9)
+    faces = np.stack([face(rng, EMOTIONS[i % 4]) for i in range(40)])
+    photo = np.pad(face(rng, "happy"), 2, mode="edge")
+    crops = [photo[at : at + 48, at : at + 48] for at in (0, 2)]
+    noisy = [
+        np.clip(crop + rng.normal(0, 1.5, (48, 48)), 0, 255).astype(np.uint8)
+        for crop in crops
+        for _ in range(12)
+    ]
+    images = np.concatenate([faces, noisy])
+    found = near_copies(lambda rows: images[rows], np.arange(len(images)))
+    a, b = found.pairs[(found.pairs >= 40).all(1)].T
+    assert (a < 52).any() and ((a < 52) & (b >= 52)).any(), "the two crops are joined"
+    assert len(np.unique(found.pairs, axis=0)) == len(found.pairs)
+
+
 def test_correlation_agrees_with_an_independent_one():
     rng = np.random.default_rng(0)
     a = rng.integers(0, 256, (6, 48, 48)).astype(np.uint8)

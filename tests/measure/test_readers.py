@@ -143,3 +143,17 @@ def test_what_predict_writes_is_read(tmp_path):
     lines = [",".join(columns), "a.png,0," + ",".join(["0.1"] * 7), "none.png,," + "," * 6]
     table = from_csv(write(tmp_path / "predicted.csv", "\n".join(lines) + "\n"))
     assert table.id.tolist() == ["a.png"]
+
+
+@pytest.mark.parametrize("cell", ["40", "0.4", "-2"])
+def test_votes_that_are_shares_are_refused_with_their_row(tmp_path, cell):
+    """Read as 99 annotators, percentages that were cut off made every interval too narrow."""
+    votes = ",".join(f"votes_{o}" for o in BALLOT)
+    shares = [cell, "33.3", *["0"] * 8] if cell == "40" else [cell, *["0"] * 9]
+    lines = [f"id,{','.join(EMOTIONS)},{votes}", f"a,1,1,1,1,1,1,1,{','.join(['-1'] * 10)}",
+             f"b,1,1,1,1,1,1,1,{','.join(shares)}"]  # fmt: skip
+    (tmp_path / "votes.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="row 3 has votes that are no counts"):
+        from_csv(tmp_path / "votes.csv")
+    (tmp_path / "votes.csv").write_text("\n".join(lines[:2]))
+    assert (from_csv(tmp_path / "votes.csv").counts == -1).all()

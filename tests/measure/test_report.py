@@ -53,7 +53,7 @@ def test_every_section_is_there(report):
         "How this was measured",
     ]
     assert "3.3 million" in report.markdown and "1.30 ms" in report.markdown
-    assert "no age, sex, skin colour" in report.html
+    assert "No age, sex, skin colour" in report.html
     assert "Art. 5(1)(f)" in report.html
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.correlate import best_correlation
-from mien.data.neighbours import Rows, describe, search
+from mien.data.neighbours import NEAREST, Rows, describe, search
 
 LIKENESS = 0.65
 """Dot product of descriptors from which a pair is worth aligning."""
@@ -58,26 +58,55 @@ def near_copies(
     if len(candidates) < 2:
         return Copies(np.zeros((0, 2), np.int64), np.zeros(0), np.zeros(0, np.bool_))
     plain, mirrored = describe(lambda index: rows(candidates[index]), len(candidates))
-    found = []
-    for flip, queries in ((False, plain), (True, mirrored)):
-        query, neighbour = search(plain, queries, above=LIKENESS)
-        pairs = np.unique(np.sort(np.stack([query, neighbour], 1), axis=1), axis=0)
-        score = np.concatenate(
-            [np.zeros(0)]
-            + [
-                _align(rows, candidates[pairs[i : i + BATCH]], flip)
-                for i in range(0, len(pairs), BATCH)
-            ]
-        )
-        kept = score >= correlation
-        found.append((candidates[pairs[kept]], score[kept], np.full(kept.sum(), flip)))
-    pairs, score, flipped = (np.concatenate(column) for column in zip(*found, strict=True))
+    found: list[Copies] = []
+    asking, group = np.arange(len(candidates)), np.arange(len(candidates))
+    while len(asking):
+        new = []
+        for flip, queries in ((False, plain), (True, mirrored)):
+            query, neighbour = search(plain, queries, above=LIKENESS, asking=asking, group=group)
+            pairs = np.unique(np.sort(np.stack([query, neighbour], 1), axis=1), axis=0)
+            score = np.concatenate(
+                [np.zeros(0)]
+                + [
+                    _align(rows, candidates[pairs[i : i + BATCH]], flip)
+                    for i in range(0, len(pairs), BATCH)
+                ]
+            )
+            kept = score >= correlation
+            new.append(Copies(pairs[kept], score[kept], np.full(kept.sum(), flip)))
+        found += new
+        asking, group = _crowded(found, len(candidates), np.concatenate([c.pairs for c in new]))
+    pairs = candidates[np.concatenate([copies.pairs for copies in found])]
+    score = np.concatenate([copies.correlation for copies in found])
+    flipped = np.concatenate([copies.mirrored for copies in found])
     order = np.lexsort((-score, pairs[:, 1], pairs[:, 0]))
     pairs, score, flipped = pairs[order], score[order], flipped[order]
     # A symmetric face is found both ways: keep the better one.
-    new = np.ones(len(pairs), np.bool_)
-    new[1:] = (pairs[1:] != pairs[:-1]).any(1)
-    return Copies(pairs[new], np.round(score[new], 4), flipped[new])
+    first = np.ones(len(pairs), np.bool_)
+    first[1:] = (pairs[1:] != pairs[:-1]).any(1)
+    return Copies(pairs[first], np.round(score[first], 4), flipped[first])
+
+
+def _crowded(
+    found: list[Copies], count: int, new: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to ask again, of groups that grew, and the group of each row.
+
+    A picture whose nearest are all copies may have more of them beyond: two crops of one photo,
+    each many times in the set, would never meet.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = np.concatenate([copies.pairs for copies in found])
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    group = np.asarray(connected_components(links, directed=False)[1], np.int64)
+    partners = np.bincount(np.unique(pairs, axis=0).ravel(), minlength=count)
+    grew = np.zeros(count, np.bool_)
+    grew[group[new]] = True
+    crowded = np.zeros(count, np.bool_)
+    crowded[group[partners >= NEAREST]] = True
+    return np.flatnonzero((grew & crowded)[group]), group
 
 
 def _align(rows: Rows, pairs: NDArray[np.int64], flip: bool) -> NDArray[np.float64]:

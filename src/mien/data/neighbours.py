@@ -14,6 +14,8 @@ FREQUENCIES = 7  # cycles across the picture; finer ones change too much under r
 DIMENSIONS = 64
 SAMPLE = 5000
 CHUNK = 4096
+NEAREST = 6
+"""Neighbours kept of one query."""
 POINTS_A_CELL = 256
 PROBES = 8
 
@@ -71,9 +73,10 @@ def search(
     queries: NDArray[np.float32],
     *,
     above: float,
-    most: int = 6,
+    asking: NDArray[np.int64] | None = None,
+    group: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs (query, base) whose dot product exceeds ``above``, at most ``most`` a query.
+    """Pairs (query, base) whose dot product exceeds ``above``, the ``NEAREST`` of a query.
 
     An inverted file: every vector belongs to the nearest of N / 256 centres, and a query looks
     into the 8 cells nearest to it, so the work grows far slower than the square of N. Row i of
@@ -83,12 +86,15 @@ def search(
         base: (N, D) unit vectors.
         queries: (N, D) unit vectors.
         above: smallest dot product of a pair.
-        most: neighbours kept of one query, the nearest first.
+        asking: (Q,) rows of the queries that ask, all unless given.
+        group: (N,) rows of one's own group are no neighbours; each is alone unless given.
 
     Returns:
         Rows of the queries and of their neighbours, sorted.
     """
     count = len(base)
+    asking = np.arange(count) if asking is None else asking
+    group = np.arange(count) if group is None else group
     cells = max(1, count // POINTS_A_CELL)
     centres = base[np.linspace(0, count - 1, cells).astype(np.int64)]
     home = np.concatenate([np.argmax(base[p] @ centres.T, 1) for p in _parts(np.arange(count))])
@@ -99,29 +105,31 @@ def search(
         [
             # a copy: a view of the first columns would keep all of them
             np.argpartition(-(queries[p] @ centres.T), probes - 1, axis=1)[:, :probes].copy()
-            for p in _parts(np.arange(count))
+            for p in _parts(asking)
         ]
     )
-    asking = np.repeat(np.arange(count), probes)
     by_cell = np.argsort(near.ravel(), kind="stable")
     bounds = np.searchsorted(near.ravel()[by_cell], np.arange(cells + 1))
-    found = _Nearest(count, most)
+    by_cell = by_cell // probes
+    found = _Nearest(len(asking))
     for cell in range(cells):
         members = order[edges[cell] : edges[cell + 1]]
-        askers = asking[by_cell[bounds[cell] : bounds[cell + 1]]]
+        places = by_cell[bounds[cell] : bounds[cell + 1]]
         for some in _parts(members):
-            for part in _parts(askers):
-                found.offer(part, some, queries[part] @ base[some].T, above)
+            for part in _parts(places):
+                likeness = queries[asking[part]] @ base[some].T
+                likeness[group[asking[part]][:, None] == group[some]] = -np.inf
+                found.offer(part, some, likeness, above)
     query, place = np.nonzero(found.likeness > above)
-    return query, found.neighbour[query, place].astype(np.int64)
+    return asking[query], found.neighbour[query, place].astype(np.int64)
 
 
 class _Nearest:
     """The nearest few of every query so far, so that memory does not grow with the candidates."""
 
-    def __init__(self, count: int, most: int) -> None:
-        self.likeness = np.full((count, most), -np.inf, np.float32)
-        self.neighbour = np.full((count, most), -1, np.int32)
+    def __init__(self, count: int) -> None:
+        self.likeness = np.full((count, NEAREST), -np.inf, np.float32)
+        self.neighbour = np.full((count, NEAREST), -1, np.int32)
 
     def offer(
         self,
@@ -130,18 +138,14 @@ class _Nearest:
         likeness: NDArray[np.float32],
         above: float,
     ) -> None:
-        """Take the best of (A, M) dot products of ``asking`` with ``members`` (ascending)."""
-        at = np.minimum(np.searchsorted(members, asking), len(members) - 1)
-        itself = np.flatnonzero(members[at] == asking)
-        likeness[itself, at[itself]] = -np.inf
+        """Take the best of (A, M) dot products of the queries ``asking`` with ``members``."""
         rows = np.flatnonzero(likeness.max(1) > above)
         if not len(rows):
             return
         likeness, asking = likeness[rows], asking[rows]
-        most = self.likeness.shape[1]
-        best = np.argsort(-likeness, axis=1, kind="stable")[:, :most]
+        best = np.argsort(-likeness, axis=1, kind="stable")[:, :NEAREST]
         score = np.hstack([self.likeness[asking], np.take_along_axis(likeness, best, 1)])
         who = np.hstack([self.neighbour[asking], members[best].astype(np.int32)])
-        first = np.lexsort((who, -score), axis=1)[:, :most]
+        first = np.lexsort((who, -score), axis=1)[:, :NEAREST]
         self.likeness[asking] = np.take_along_axis(score, first, 1)
         self.neighbour[asking] = np.take_along_axis(who, first, 1)

@@ -159,7 +159,7 @@ def _copies(
         return {name: getattr(found, name) for name in ("pairs", "correlation", "mirrored")}
 
     progress("copies", 0, 1)
-    arrays = cache.arrays("copies", key_of(1, crops.key, options.correlation), search)
+    arrays = cache.arrays("copies", key_of(2, crops.key, options.correlation), search)
     progress("copies", 1, 1)
     return Copies(**arrays)
 

@@ -11,10 +11,10 @@ def limits(result: dict[str, Any]) -> list[str]:
     said = []
     if "label_is_top_vote" in ceiling:
         said.append(
-            "FER-2013's labels are search keywords, not opinions: on "
-            f"{_of_100(ceiling['label_is_top_vote'])} of 100 pictures the label is what most "
-            "people saw. The others cannot be had from the face alone; people who tried to name "
-            "the labels reached 65 ± 5 % (Goodfellow et al. 2013)."
+            f"On {_of_100(ceiling['label_is_top_vote'])} of 100 pictures the label is what most "
+            "people saw; the others cannot be had from the face alone. FER-2013's labels are "
+            "search keywords, not opinions: people who tried to name them reached 65 ± 5 % "
+            "(Goodfellow et al. 2013)."
         )
     if "two_agree" in ceiling:
         said.append(
@@ -43,11 +43,11 @@ def limits(result: dict[str, Any]) -> list[str]:
             "known roughly, as its wide intervals show."
         )
     said += [
-        "FER-2013 carries no age, sex, skin colour or origin: how accuracy differs between groups "
-        "of people is unmeasured. It was gathered by web search in 2013 and is not a sample of "
+        "No age, sex, skin colour or origin is known here: how accuracy differs between groups of "
+        "people is unmeasured. FER-2013 was gathered by web search in 2013 and is not a sample of "
         "any population.",
-        "The pictures are 48 x 48 grey crops of mostly posed or striking faces. Everyday video, "
-        "side views, masks and poor light will score lower; measure on your own pictures.",
+        "Faces are seen as 48 x 48 grey crops. FER-2013's are mostly posed or striking: everyday "
+        "video, side views, masks and poor light score lower; measure on your own pictures.",
     ]
     return said
 

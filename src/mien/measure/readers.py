@@ -175,7 +175,14 @@ def _scores(
 
 def _counts(path: Path, rows: list[dict[str, str]], columns: list[str | None]) -> NDArray[np.int64]:
     values = _numbers(path, rows, columns)
-    values[~np.isfinite(values).all(axis=1)] = -1
+    known = np.isfinite(values).all(axis=1) & (values != -1).any(axis=1)
+    broken = known & ((values != np.floor(values)) | (values < 0)).any(axis=1)
+    if broken.any():
+        raise ValueError(
+            f"{path}: row {int(broken.argmax()) + 2} has votes that are no counts; give whole "
+            "numbers of people, since shares do not say how many were asked"
+        )
+    values[~known] = -1
     return values.astype(np.int64)
 
 
