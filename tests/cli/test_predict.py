@@ -113,6 +113,19 @@ def test_a_file_goes_on_where_it_stopped(run, folder, tmp_path, option):
     assert _rows(part, option) == _rows(whole, option)
 
 
+@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--parquet"])
+def test_retry_reads_what_could_not_be_read_before(run, folder, tmp_path, option):
+    out = tmp_path / "out"
+    run(folder, "--crops", option, out)
+    Image.open(folder / "0.png").save(folder / "bad.png")
+    said = " ".join(run(folder, "--crops", option, out).stderr.split())
+    assert "1 of those could not be read then; --retry" in said
+    result = run(folder, "--crops", option, out, "--retry")
+    assert "6 more were there" in result.stderr and "read then" not in result.stderr
+    run(folder, "--crops", option, tmp_path / "whole")
+    assert _rows(out, option) == _rows(tmp_path / "whole", option)
+
+
 def _rows(path, option):
     if option == "--parquet":
         import pyarrow.parquet as pq

@@ -60,6 +60,47 @@ def test_what_could_not_be_read_is_counted_when_gone_on_with(kind, tmp_path):
     output.close()
 
 
+@KINDS
+def test_retry_takes_out_what_could_not_be_read_and_nothing_else(kind, tmp_path):
+    names = ["a.png", "bad\n1.png", "b.png", "bad 2.png", "bad 3.png", "c.png", "bad 4.png"]
+    first = kind(tmp_path / "out", MADE)
+    first.open()
+    for name in names:
+        error = f"{name}: cannot be opened" if name.startswith("bad") else None
+        first.write(Picture(name, 48, 48, error=error))
+    first.close()
+    written_by(kind(tmp_path / "good", MADE), "a.png", "b.png", "c.png")
+
+    again = kind(tmp_path / "out", MADE)
+    assert again.open(retry=True) == {"a.png", "b.png", "c.png"}
+    assert again.unread == 0
+    with pytest.raises(ValueError, match="another run is writing it"):
+        kind(tmp_path / "out", MADE).open()
+    if kind is not ParquetOutput:
+        assert (tmp_path / "out").read_bytes() == (tmp_path / "good").read_bytes()
+    again.write(Picture("bad 2.png", 48, 48))
+    again.close()
+    assert not list(tmp_path.glob("*.part")) and not list((tmp_path).glob("out/_retry*"))
+    last = kind(tmp_path / "out", MADE)
+    assert last.open(retry=True) == {"a.png", "b.png", "c.png", "bad 2.png"}
+    last.close()
+
+
+@KINDS
+def test_retry_of_nothing_but_errors_begins_anew(kind, tmp_path):
+    first = kind(tmp_path / "out", MADE)
+    first.open()
+    first.write(Picture("bad.png", error="bad.png: cannot be opened"))
+    first.close()
+    again = kind(tmp_path / "out", MADE)
+    assert again.open(retry=True) == set()
+    again.write(Picture("bad.png", 48, 48))
+    again.close()
+    last = kind(tmp_path / "out", MADE)
+    assert last.open() == {"bad.png"} and last.unread == 0
+    last.close()
+
+
 @pytest.mark.parametrize("name", ["a\rb.png", 'a"\rb,c.png', "a\nb.png"])
 @KINDS
 def test_any_name_can_be_gone_on_with(kind, name, tmp_path):

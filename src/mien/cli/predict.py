@@ -43,6 +43,10 @@ def predict(
         bool,
         typer.Option("--overwrite", help="Begin output files anew instead of going on with them."),
     ] = False,
+    retry: Annotated[
+        bool,
+        typer.Option("--retry", help="Try pictures again that an earlier run could not read."),
+    ] = False,
     annotate: Annotated[
         Path | None, typer.Option(help="Folder for copies with faces and scores drawn on them.")
     ] = None,
@@ -87,7 +91,8 @@ def predict(
             raise ValueError("--engine ray: writes Parquet alone; give --parquet FOLDER")
         _on_ray(
             paths, parquet,
-            model=model, head=head, crops=crops, min_face=min_face, overwrite=overwrite,
+            model=model, head=head, crops=crops, min_face=min_face,
+            overwrite=overwrite, retry=retry,
         )  # fmt: skip
         return
     if engine != "local":
@@ -109,7 +114,7 @@ def predict(
         each.check(fresh=overwrite)
     made = Made.by(loaded, crops=crops, min_face=min_face)
     job = Job(sources, _outputs(jsonl, csv, parquet, made), copies)
-    job.open(fresh=overwrite)
+    job.open(fresh=overwrite, retry=retry)
     found = analyze_many(
         loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
     )
@@ -193,6 +198,7 @@ def _on_ray(
     crops: bool,
     min_face: int,
     overwrite: bool,
+    retry: bool,
 ) -> None:
     from rich.console import Console
 
@@ -200,8 +206,9 @@ def _on_ray(
     from mien.infer.ray_engine import run
 
     result = run(
-        paths, out, bundle=model, head=head, crops=crops, min_face=min_face, fresh=overwrite
-    )
+        paths, out, bundle=model, head=head, crops=crops, min_face=min_face, fresh=overwrite,
+        retry=retry,
+    )  # fmt: skip
     Console(stderr=True, highlight=False).print(show.summary(result))
     if result.failed:
         raise typer.Exit(1)

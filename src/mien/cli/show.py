@@ -173,10 +173,7 @@ def summary(result: Summary, language: str = "en") -> str:
     if result.before:
         lines.append(f"{result.before:,} more were there from an earlier run")
     if result.unread:
-        lines.append(
-            f"{result.unread:,} of those could not be read then; to try them again, remove their "
-            "rows, or pass --overwrite"
-        )
+        lines.append(f"{result.unread:,} of those could not be read then; --retry tries them again")
     if result.faces:
         counts = (
             f"{Emotion(name).name_in(language)} {count:,}"

@@ -81,13 +81,13 @@ class Job:
         self.summary = Summary()
         self.left: list[str] = list(sources)
 
-    def open(self, *, fresh: bool = False) -> None:
+    def open(self, *, fresh: bool = False, retry: bool = False) -> None:
         """Open every output; ``left`` is then what one of them or a writer lacks.
 
         Raises:
             ValueError: an output holds something else, see ``Output.open``.
         """
-        self.done = [output.open(fresh=fresh) for output in self.outputs]
+        self.done = [output.open(fresh=fresh, retry=retry) for output in self.outputs]
         whole = set.intersection(*self.done) if self.done else set()
         self.left = [
             source

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
@@ -23,11 +23,12 @@ class Output(Protocol):
     unread: int
     """Pictures among those held, after ``open``, that could not be read when they were tried."""
 
-    def open(self, *, fresh: bool = False) -> set[str]:
+    def open(self, *, fresh: bool = False, retry: bool = False) -> set[str]:
         """Start, or go on with what is there; the sources that are already in it, as ``written``.
 
         Args:
             fresh: begin anew.
+            retry: take out the pictures that could not be read, so that they are tried again.
 
         Raises:
             ValueError: what is there was not written by mien, or by another model, or with other
@@ -51,12 +52,18 @@ class _FileOutput:
         self.path = path
         self.made = made
 
-    def open(self, *, fresh: bool = False) -> set[str]:
+    def open(self, *, fresh: bool = False, retry: bool = False) -> set[str]:
         """See ``Output.open``."""
-        self.unread = 0
+        self._failed: dict[str, tuple[int, int]] = {}
         self.file = _open(self.path, fresh=fresh)
         with _closed_on_error(self.file):
-            return self._resume()
+            done = self._resume()
+            if retry and self._failed:
+                self._drop(self._failed.values())
+                done -= self._failed.keys()
+                self._failed = {}
+        self.unread = len(self._failed)
+        return done
 
     def close(self) -> None:
         """See ``Output.close``."""
@@ -64,6 +71,25 @@ class _FileOutput:
 
     def _resume(self) -> set[str]:
         raise NotImplementedError
+
+    def _drop(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Take bytes out of the file; it is whole at any time, the old one or the new one."""
+        part = self.path.with_name(self.path.name + ".part")
+        with part.open("wb") as kept:
+            at = 0
+            for start, end in (*ranges, (self.file.seek(0, os.SEEK_END),) * 2):
+                self.file.seek(at)
+                while at < start:
+                    chunk = self.file.read(min(start - at, 1 << 20))
+                    kept.write(chunk)
+                    at += len(chunk)
+                at = end
+            kept.flush()
+            os.fsync(kept.fileno())
+        self.file.close()
+        part.replace(self.path)
+        self.file = _open(self.path, fresh=False)
+        self.file.seek(0, os.SEEK_END)
 
 
 class CsvOutput(_FileOutput):
@@ -85,7 +111,8 @@ class CsvOutput(_FileOutput):
             self.made.same_run(self.path, row)
             if last:
                 done.add(row["source"])
-                self.unread += bool(row["error"])
+                if row["error"]:  # then it is its picture's only row
+                    self._failed[row["source"]] = (whole or len(header), lines.at)
                 whole = lines.at
         keep(self.path, self.made, begun=bool(done))
         _cut(self.file, whole)
@@ -139,7 +166,8 @@ class JsonLinesOutput(_FileOutput):
             except ValueError:
                 raise ValueError(_damaged(self.path, lines.number)) from None
             done.add(entry["source"])
-            self.unread += "error" in entry
+            if "error" in entry:
+                self._failed[entry["source"]] = (whole, lines.at)
             self.made.same_run(self.path, entry)
             whole = lines.at
         keep(self.path, self.made, begun=bool(done))

@@ -69,6 +69,26 @@ def held(out: str, paths: list[str], made: Made) -> set[str]:
     return found
 
 
+def forget_errors(out: str, paths: list[str]) -> None:
+    """Take the pictures that could not be read out of the given parts of ``out``.
+
+    Each part is replaced by a whole one; what is left empty is removed.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    filesystem, place = _filesystem(out)
+    scratch = f"{place.rstrip('/')}/_retry.tmp"
+    for path in paths:
+        whole = pq.read_table(path, filesystem=filesystem, schema=schema())
+        kept = whole.filter(pc.is_null(whole["error"]))
+        if not len(kept):
+            filesystem.delete_file(path)
+        elif len(kept) < len(whole):
+            pq.write_table(kept, scratch, filesystem=filesystem)
+            filesystem.move(scratch, path)
+
+
 def begin(out: str, old: list[str], made: Made, *, fresh: bool) -> None:
     """Make a folder ready for parts: without the old ones if ``fresh``, with a record if empty.
 
@@ -159,23 +179,27 @@ class ParquetOutput:
         self.made = made
         self.part = part
 
-    def open(self, *, fresh: bool = False) -> set[str]:
+    def open(self, *, fresh: bool = False, retry: bool = False) -> set[str]:
         """See ``outputs.Output.open``."""
         check_folder(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.pending: list[Picture] = []
         self.held = os.open(self.path, os.O_RDONLY) if os.name == "posix" else None
         try:
-            return self._resume(fresh=fresh)
+            return self._resume(fresh=fresh, retry=retry)
         except BaseException:  # give the folder free for another try
             self.close()
             raise
 
-    def _resume(self, *, fresh: bool) -> set[str]:
+    def _resume(self, *, fresh: bool, retry: bool) -> set[str]:
         if self.held is not None:  # elsewhere a folder cannot be opened
             lock(self.held, self.path)
         old = parts(str(self.path))
         done = set() if fresh else held(str(self.path), old, self.made)
+        if retry and not fresh:
+            forget_errors(str(self.path), old)
+            old = parts(str(self.path))
+            done = held(str(self.path), old, self.made)
         errors = () if fresh else _batches(str(self.path), old, ["error"])
         self.unread = sum(len(batch) - batch.column("error").null_count for batch in errors)
         begin(str(self.path), old, self.made, fresh=fresh)

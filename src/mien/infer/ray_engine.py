@@ -16,7 +16,7 @@ from mien.infer.inputs import find_pictures
 from mien.infer.job import Summary
 from mien.infer.many import analyze_batch
 from mien.infer.model import Model, load
-from mien.infer.parquet import begin, count, held, parts, table
+from mien.infer.parquet import begin, count, forget_errors, held, parts, table
 from mien.infer.record import Made
 from mien.infer.results import Picture, written
 
@@ -115,6 +115,7 @@ def run(
     crops: bool = False,
     min_face: int = 40,
     fresh: bool = False,
+    retry: bool = False,
     workers: int = 0,
 ) -> Summary:
     """Analyse pictures on the cluster that ``RAY_ADDRESS`` names, or on this machine's cores.
@@ -129,6 +130,7 @@ def run(
         crops: take every picture as one crop.
         min_face: side in pixels of the smallest face to search for.
         fresh: replace what ``out`` holds; otherwise pictures that it holds are passed over.
+        retry: but for those that could not be read.
         workers: actors, a core each; 0 for as many as the cluster has cores.
 
     Raises:
@@ -143,6 +145,10 @@ def run(
     made = Made.by(load(bundle, threads=1, head=head), crops=crops, min_face=min_face)
     old = parts(out)
     done = set() if fresh else held(out, old, made)
+    if retry and not fresh:
+        forget_errors(out, old)
+        old = parts(out)
+        done = held(out, old, made)
     if not ray.is_initialized():
         # a cluster of this machine alone ends processes that idle for a second, and each one that
         # then writes a part takes two seconds of a core to start
