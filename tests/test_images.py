@@ -101,6 +101,8 @@ def test_floats_in_both_ranges() -> None:
     unit = ramp() / 255
     np.testing.assert_array_equal(read(unit), ramp())
     np.testing.assert_array_equal(read(unit * 255), ramp())
+    overshot = np.where(unit > 0.9, unit * 1.1, unit)  # as resizing leaves it
+    np.testing.assert_array_equal(read(overshot)[unit <= 0.9], ramp()[unit <= 0.9])
 
 
 def test_cmyk_jpeg() -> None:

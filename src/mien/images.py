@@ -33,6 +33,10 @@ SUFFIXES = frozenset(
 
 _COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # known to Pillow without loading all plugins
 _STRIP = 256
+OVERSHOOT = 2
+"""Largest value that floats of 0 to 1 may reach, as bicubic resizing leaves them; what is brighter
+is of 0 to 255, where nothing but black would be as dark.
+"""
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV
 
 Source = str | Path | bytes | Image.Image | NDArray[np.generic]
@@ -58,7 +62,7 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     Args:
         source: path, encoded bytes, Pillow image, or an array: (H, W) or (H, W, 1) grey,
             (H, W, 3) RGB, (H, W, 4) RGBA; bool, uint8, uint16, or floats in 0..1 (0..255 if any
-            is above 1).
+            is above 2: a resized 0..1 picture can overshoot).
         max_pixels: larger pictures are refused before they are decoded; files above 178
             megapixels always are, by Pillow.
 
@@ -210,7 +214,7 @@ def _from_array(array: NDArray[np.generic], max_pixels: int) -> NDArray[np.uint8
 def _float_to_byte(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     if not np.isfinite(values).all():
         raise ImageError("array with NaN or infinite values: not a picture; replace them first")
-    return _to_byte(values / 255 if values.max(initial=0) > 1 else values)
+    return _to_byte(values / 255 if values.max(initial=0) > OVERSHOOT else values)
 
 
 def _to_byte(unit: NDArray[np.float64]) -> NDArray[np.uint8]:
