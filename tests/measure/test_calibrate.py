@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
 from mien.measure import calibrate, folds, reliability
+from mien.measure.predictions import Predictions
 
 from .made import outcomes
 
@@ -118,3 +121,26 @@ def test_an_option_that_nobody_chose_stays_finite(world):
     found = calibrate.fit_scaling(p, x / x.sum(axis=1, keepdims=True))
     assert np.isfinite(found.apply(p)).all()
     assert found.apply(p)[:, 3].max() < 0.05
+
+
+def test_calibration_is_fitted_to_predictions():
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(4000, 7)) * 2
+    shares = np.exp(true) / np.exp(true).sum(1, keepdims=True)
+    y = np.array([rng.choice(7, p=row) for row in shares])
+    sharp = np.exp(2 * true) / np.exp(2 * true).sum(1, keepdims=True)
+    table = Predictions(id=np.arange(4000).astype(str), y=y, label=sharp)
+    found = calibrate.fit(table)
+    assert found.label_temperature == pytest.approx(2, rel=0.1)
+    assert found.ballot_scaling is None
+    counts = rng.multinomial(10, np.tile(np.eye(10) * 0.5 + 0.05, (400, 1)))
+    ballot = np.tile(np.eye(10) * 0.3 + 0.07, (400, 1))
+    counts[7] = -1  # nobody was asked
+    voted = replace(table, ballot=ballot, counts=counts, split="test")
+    told = calibrate.fit(voted).to_dict()
+    assert told["fitted_on"] == "test (4,000)"
+    assert told["ballot"]["scale"] == pytest.approx([np.log(11) / np.log(37 / 7)] * 10, rel=0.1)
+    assert told["ballot"]["offset"] == pytest.approx([0] * 10, abs=0.1)
+    unknown = calibrate.fit(replace(voted, y=np.full(4000, -1)))
+    assert unknown.label_temperature == 1.0
+    assert unknown.ballot_scaling == calibrate.fit(voted).ballot_scaling

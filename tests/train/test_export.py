@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +9,6 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from mien.bundle import Card, load
 from mien.emotions import BALLOT_INDEX
 from mien.measure.calibrate import Scaling
-from mien.measure.predictions import Predictions
 from mien.train import quantize
 from mien.train.export import OUTPUTS, difference, export, run
 from mien.train.graph import Graph, Member
@@ -158,25 +155,3 @@ def test_int8_and_fp16_stay_close_and_are_smaller(bundle, crops, tmp_path):
     kinds = [node.op_type for node in onnx.load(small).graph.node]
     assert kinds.count("QuantizeLinear") > 3
     assert half.stat().st_size < exported.graph.stat().st_size
-
-
-def test_calibration_is_fitted_to_predictions():
-    from mien.train.ship import fit
-
-    rng = np.random.default_rng(0)
-    true = rng.normal(size=(4000, 7)) * 2
-    shares = np.exp(true) / np.exp(true).sum(1, keepdims=True)
-    y = np.array([rng.choice(7, p=row) for row in shares])
-    sharp = np.exp(2 * true) / np.exp(2 * true).sum(1, keepdims=True)
-    table = Predictions(id=np.arange(4000).astype(str), y=y, label=sharp)
-    found = fit(table)
-    assert found.label_temperature == pytest.approx(2, rel=0.1)
-    assert found.ballot_scaling is None
-    counts = rng.multinomial(10, np.tile(np.eye(10) * 0.5 + 0.05, (400, 1)))
-    ballot = np.tile(np.eye(10) * 0.3 + 0.07, (400, 1))
-    counts[7] = -1  # nobody was asked
-    voted = replace(table, ballot=ballot, counts=counts, split="test")
-    told = fit(voted).to_dict()
-    assert told["fitted_on"] == "test (4,000)"
-    assert told["ballot"]["scale"] == pytest.approx([np.log(11) / np.log(37 / 7)] * 10, rel=0.1)
-    assert told["ballot"]["offset"] == pytest.approx([0] * 10, abs=0.1)

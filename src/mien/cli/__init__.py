@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 EXTRAS = {
-    "train": ("accelerate", "filelock", "numba", "onnx", "onnxscript", "optuna", "pydantic",
+    "train": ("accelerate", "filelock", "numba", "onnxscript", "optuna", "pydantic",
               "safetensors", "sklearn", "timm", "torch", "torchvision"),
-    "measure": ("jinja2", "matplotlib", "scipy"),
+    "measure": ("jinja2", "matplotlib", "onnx", "scipy"),
     "data": ("cleanlab",),
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),
     "video": ("av",),
@@ -25,7 +25,19 @@ EXTRAS = {
 
 def build() -> typer.Typer:
     """The application with all verbs."""
-    from mien.cli import bundles, data, doctor, export, measure, predict, train, tune, video, web
+    from mien.cli import (
+        bundles,
+        calibrate,
+        data,
+        doctor,
+        export,
+        measure,
+        predict,
+        train,
+        tune,
+        video,
+        web,
+    )
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -57,6 +69,7 @@ def build() -> typer.Typer:
             export.soup,
             measure.ensemble,
             export.export,
+            calibrate.calibrate,
         ),
         house: (doctor.doctor,),
     }.items():

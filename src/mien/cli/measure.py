@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from mien.cli.plain import grid, say
+from mien.cli.plain import say, show
 
 if TYPE_CHECKING:
     from mien.measure.predictions import Predictions
-    from mien.measure.tables import Table
 
 Out = Annotated[Path | None, typer.Option(help="Folder to write to.")]
 Split = Annotated[str, typer.Option(help="Which split of the data: train, valid or test.")]
@@ -88,7 +87,7 @@ def evaluate(
     result["predictions_sha256"] = sha256(folder / "predictions.npz")
     _write_json(folder / "metrics.json", result)
     for each in all_tables(result):
-        _show(console, each)
+        show(each, console)
     say(f"wrote {folder / 'predictions.npz'} and {folder / 'metrics.json'}")
 
 
@@ -121,7 +120,7 @@ def compare(
         pair = [joined(table, known, data) for table in pair]
     found = judge(pair[0], pair[1], head=head, draws=draws)
     console = Console()
-    _show(console, comparison(found))
+    show(comparison(found), console)
     if out:
         _write_json(out, found)
         say(f"wrote {out}")
@@ -164,7 +163,7 @@ def ensemble(
     weights = choose(stacked, method)
     compared = honest(stacked, draws=draws)
     console = Console()
-    _show(console, contest(compared, n=len(tables[0])))
+    show(contest(compared, n=len(tables[0])), console)
     for path, weight in weights.items():
         say(f"{weight:6.3f}  {path}")
     _write_json(out, {"method": method, "members": weights, "comparison": compared})
@@ -288,10 +287,3 @@ def _write_json(path: Path, value: Any) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(path)
-
-
-def _show(console: Console, table: Table) -> None:
-    console.print(grid(table.columns, table.rows, title=table.title))
-    if table.note:
-        console.print(table.note, style="dim", markup=False)
-        console.print()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from mien.measure.tables import Table as Figures
 
 
 def say(text: str, console: Console | None = None) -> None:
@@ -42,3 +46,11 @@ def grid(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
+
+
+def show(figures: Figures, console: Console) -> None:
+    """Print a table of figures, with its note below."""
+    console.print(grid(figures.columns, figures.rows, title=figures.title))
+    if figures.note:
+        console.print(figures.note, style="dim", markup=False)
+        console.print()

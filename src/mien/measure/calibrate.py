@@ -7,12 +7,15 @@ those it was learnt from.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.measure import folds
 from mien.measure.metrics import TINY
+from mien.measure.predictions import Predictions
+from mien.measure.votes import shares
 
 Array = NDArray[np.float64]
 LOWEST, HIGHEST = 0.05, 20.0
@@ -148,3 +151,37 @@ def cross_scaled(
         lambda scaling, rows: scaling.apply(scores[rows]),
         folds.grouped(len(scores), group=group, seed=seed),
     )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is done to scores inside a graph; nothing unless given."""
+
+    label_temperature: float = 1.0
+    ballot_scaling: Scaling | None = None
+    fitted_on: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a card; empty where nothing is done."""
+        if not self.fitted_on:
+            return {}
+        told = {"fitted_on": self.fitted_on, "label_temperature": self.label_temperature}
+        ballot = self.ballot_scaling
+        return told if ballot is None else told | {"ballot": ballot.to_dict()}
+
+
+def fit(table: Predictions) -> Calibration:
+    """Label's temperature by likelihood, the ballot's scaling by cross-entropy to vote shares.
+
+    What the table holds no truth for is left as it is.
+    """
+    known, voted = table.known, table.has_votes
+    temperature = 1.0
+    if known.any():
+        label = np.log(np.maximum(table.label[known], TINY))
+        temperature = round(fit_temperature(label, table.y[known]), 4)
+    told = f"{table.split or 'pictures'} ({len(table):,})"
+    if table.ballot is None or table.counts is None or not voted.any():
+        return Calibration(temperature, fitted_on=told)
+    scaling = fit_scaling(table.ballot[voted], shares(table.counts[voted]))
+    return Calibration(temperature, scaling, told)

@@ -59,7 +59,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
             "resampled": "pictures" if table.group is None else "groups of identical pictures",
         },
         "ceiling": noise(table),
-        "calibration": {},
+        "calibration": calibration(table, draws=draws, seed=seed),
     }
     how = {"draws": draws, "seed": seed}
     if known.any():
@@ -69,13 +69,23 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         result["confusion"] = confusion(labelled.y, labelled.label).tolist()
         result["abstain"] = _abstain(labelled, **how)
         result["disgust"] = _disgust(labelled, **how)
-        result["calibration"]["label"] = _label_calibration(labelled, seed)
     if voted.any():
-        polled = table.take(voted)
-        result["votes"] = _leaks(polled, _vote_metrics, **how)
-        if table.ballot is not None:
-            result["calibration"]["votes"] = _vote_calibration(polled, **how)
+        result["votes"] = _leaks(table.take(voted), _vote_metrics, **how)
     return result
+
+
+def calibration(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result:
+    """``label`` and ``votes`` as they are and calibrated, each as far as the table holds truth.
+
+    The calibrated ones are cross-fitted in five grouped folds: no picture is judged by a
+    calibration that it helped to fit. Votes need a ballot.
+    """
+    found: Result = {}
+    if table.known.any():
+        found["label"] = _label_calibration(table.take(table.known), seed)
+    if table.has_votes.any() and table.ballot is not None:
+        found["votes"] = _vote_calibration(table.take(table.has_votes), draws=draws, seed=seed)
+    return found
 
 
 def _estimates(statistic: Statistic, table: Predictions, **how: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from mien.bundle import GRAPH, Bundle, Card
 from mien.data.sketch import merge
-from mien.measure.calibrate import Scaling, fit_scaling, fit_temperature
-from mien.measure.metrics import TINY
+from mien.measure.calibrate import Calibration, fit
 from mien.measure.predictions import Predictions
-from mien.measure.votes import shares
 from mien.train import quantize, run
 from mien.train import weights as files
 from mien.train.export import export, finish, speed
@@ -130,36 +128,6 @@ def _data(known: list[dict[str, Any]]) -> dict[str, Any]:
         "fingerprint": sorted({facts["data"] for facts in known}),
         "sketch": merge(facts["sketch"] for facts in known if "sketch" in facts),
     }
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What is done to averaged scores inside a graph; nothing unless given."""
-
-    label_temperature: float = 1.0
-    ballot_scaling: Scaling | None = None
-    fitted_on: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """For a card; empty where nothing is done."""
-        if not self.fitted_on:
-            return {}
-        told = {"fitted_on": self.fitted_on, "label_temperature": self.label_temperature}
-        ballot = self.ballot_scaling
-        return told if ballot is None else told | {"ballot": ballot.to_dict()}
-
-
-def fit(table: Predictions) -> Calibration:
-    """Label's temperature by likelihood, the ballot's scaling by cross-entropy to vote shares."""
-    known = table.y >= 0
-    label = np.log(np.maximum(table.label[known], TINY))
-    temperature = round(fit_temperature(label, table.y[known]), 4)
-    told = f"{table.split or 'pictures'} ({len(table):,})"
-    if table.ballot is None or table.counts is None:
-        return Calibration(temperature, fitted_on=told)
-    voted = table.counts.sum(axis=1) > 0  # -1 each where nobody was asked
-    scaling = fit_scaling(table.ballot[voted], shares(table.counts[voted]))
-    return Calibration(temperature, scaling, told)
 
 
 def carry(folder: Path, bundle: Path) -> None:

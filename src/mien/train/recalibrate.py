@@ -1,0 +1,81 @@
+"""A bundle calibrated once more, to other pictures or other people, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from mien.bundle import CARD, GRAPH, WEIGHTS, Bundle, sha256
+from mien.measure.calibrate import Calibration
+from mien.measure.metrics import TINY
+
+
+def recalibrate(bundle: Bundle, calibration: Calibration, target: Path, *, name: str) -> Bundle:
+    """Write a bundle with a calibration behind whatever its graph already does to its scores.
+
+    The card tells both, and leaves out figures that were measured on the old scores.
+
+    Args:
+        bundle: stays as it is.
+        calibration: fitted to the bundle's own scores.
+        target: another folder; made where it is missing.
+        name: what the new bundle is called.
+
+    Raises:
+        ValueError: ``target`` is the bundle's own folder.
+    """
+    if target.exists() and target.samefile(bundle.path):
+        raise ValueError(f"{target}: is the model itself; choose another --out")
+    model = onnx.load(bundle.graph)
+    _append(model, "label", [1 / calibration.label_temperature], [0.0])
+    if calibration.ballot_scaling is not None:
+        ballot = calibration.ballot_scaling
+        _append(model, "ballot", ballot.scale, ballot.offset)
+    onnx.checker.check_model(model)
+    target.mkdir(parents=True, exist_ok=True)
+    part = target / (GRAPH + ".part")
+    onnx.save(model, part)
+    part.replace(target / GRAPH)
+    (target / WEIGHTS).unlink(missing_ok=True)  # those of an earlier export to this folder
+    told = calibration.to_dict()
+    if bundle.card.calibration:
+        told["after"] = bundle.card.calibration
+    graph = target / GRAPH
+    cost = bundle.card.cost | {"bytes": graph.stat().st_size}
+    card = replace(
+        bundle.card, name=name, sha256=sha256(graph), calibration=told, metrics={}, cost=cost
+    )
+    card.write(target / CARD)
+    return Bundle(target, card)
+
+
+def _append(
+    model: onnx.ModelProto, head: str, scale: Sequence[float], offset: Sequence[float]
+) -> None:
+    """Scale and shift the logarithm of an output's probabilities, and take a softmax again."""
+    taken = {name for node in model.graph.node for name in node.output}
+    stage = next(i for i in range(len(taken)) if f"{head}_{i}" not in taken)
+    before = f"{head}_{stage}"
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for i, given in enumerate(names):
+                if given == head:
+                    names[i] = before
+    constants = {"least": TINY, "scale": scale, "offset": offset}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value, np.float32), f"{before}_{key}")
+        for key, value in constants.items()
+    )
+    steps = [
+        helper.make_node("Max", [before, f"{before}_least"], [f"{before}_above"]),
+        helper.make_node("Log", [f"{before}_above"], [f"{before}_log"]),
+        helper.make_node("Mul", [f"{before}_log", f"{before}_scale"], [f"{before}_scaled"]),
+        helper.make_node("Add", [f"{before}_scaled", f"{before}_offset"], [f"{before}_shifted"]),
+        helper.make_node("Softmax", [f"{before}_shifted"], [head], axis=1),
+    ]
+    model.graph.node.extend(steps)
