@@ -1,9 +1,9 @@
 """Copy a bundle's measured figures from ``mien evaluate`` into its card.
 
-The evaluation is of the same runs exported without calibration, so that the figures of votes are
-those of a calibration that was fitted on other pictures.
+The evaluation is of the bundle before it was calibrated, by ``mien calibrate`` or by ``mien export
+--calibrate``, so that the figures of votes are those of a calibration fitted to other pictures.
 
-mien export RUN --out plain --data DATA --weights int8 && mien evaluate plain DATA
+mien evaluate plain DATA && mien calibrate plain DATA --split test --out src/mien/assets/default
 python tools/fill_card.py src/mien/assets/default plain.evaluation/metrics.json
 """
 
