@@ -174,3 +174,12 @@ def test_a_system_that_only_names_emotions_is_given_no_confidence(table):
     assert "stay silent" not in report.html
     assert "nothing is said of its confidence" in report.markdown
     assert "nll" not in compare(named, table, draws=20)["metrics"]
+
+
+def test_a_model_calibrated_on_the_same_pictures_is_said_to_be(table):
+    result = evaluate(table, draws=20)
+    own = f"{table.split} ({len(table):,})"
+    for fitted, told in ((own, True), ("valid (9)", False)):
+        tables = all_tables(result | {"card": {"calibration": {"fitted_on": fitted}}})
+        noted = [each.title for each in tables if "a little too good" in each.note]
+        assert noted == (["Against people's votes, ballot", "Calibration"] if told else [])

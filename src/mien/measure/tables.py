@@ -67,8 +67,19 @@ def scores(result: dict[str, Any]) -> list[Table]:
         tables.append(_two_columns(title, parts, rows))
     if "votes" in result:
         title = "Against people's votes, " + ("ballot" if result["has_ballot"] else "label scores")
-        tables.append(_two_columns(title, result["votes"], VOTE_ROWS))
+        tables.append(_two_columns(title, result["votes"], VOTE_ROWS, *_flattered(result)))
     return tables
+
+
+def _flattered(result: dict[str, Any]) -> tuple[str, ...]:
+    """What to say of a bundle that was calibrated on just these pictures."""
+    fitted = result.get("card", {}).get("calibration", {}).get("fitted_on")
+    if not fitted or fitted != f"{result['split']} ({result['pictures']['n']:,})":
+        return ()
+    return (
+        f"The model was calibrated on {fitted}: on the same pictures what it delivers is a little "
+        "too good; the cross-fitted calibration is not.",
+    )
 
 
 def _spelled(metrics: dict[str, Any], key: str, percent: bool) -> str:
@@ -78,7 +89,9 @@ def _spelled(metrics: dict[str, Any], key: str, percent: bool) -> str:
     return spell(metrics[key], percent=percent)
 
 
-def _two_columns(title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]]) -> Table:
+def _two_columns(
+    title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]], *notes: str
+) -> Table:
     heads = {"all": "All pictures", "without_leaked": "Without training copies"}
     there = [key for key in heads if key in parts]
     columns = ("", *(f"{heads[key]} (n = {parts[key]['n']:,})" for key in there))
@@ -86,7 +99,7 @@ def _two_columns(title: str, parts: dict[str, Any], rows: Sequence[tuple[str, st
         (name, *(_spelled(parts[key], metric, percent) for key in there))
         for metric, name, percent in rows
     )
-    return Table(title, columns, cells, note="With 95 % bootstrap intervals.")
+    return Table(title, columns, cells, " ".join(("With 95 % bootstrap intervals.", *notes)))
 
 
 def per_class(result: dict[str, Any], head: str = "label") -> Table:
@@ -137,7 +150,7 @@ def calibration(result: dict[str, Any]) -> Table:
             rows.append((name, *(_spelled(s["all"], key, percent) for s in states)))
         rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
     columns = ("", "As delivered", "Cross-fitted calibration")
-    return Table("Calibration", columns, tuple(rows))
+    return Table("Calibration", columns, tuple(rows), " ".join(_flattered(result)))
 
 
 def abstention(result: dict[str, Any]) -> Table:
