@@ -31,7 +31,7 @@ def main() -> None:
     recipe = load_recipe(given.recipe, [f"data.path={given.data}"])
     recipe = vary(recipe, {"name": given.name or recipe.name})
     source = weights.find(given.weights)
-    learn, _ = split(recipe, load(given.data))
+    learn, _ = split(recipe, load(given.data).of("train"))
     facts = {
         "data": learn.fingerprint(), "sketch": sketch(learn.images), "images": len(learn),
         "voted": int(learn.has_votes.sum()), "start": weights.read(source).origin,

@@ -77,8 +77,8 @@ def _flattered(result: dict[str, Any]) -> tuple[str, ...]:
     if not fitted or fitted != f"{result['split']} ({result['pictures']['n']:,})":
         return ()
     return (
-        f"The model was calibrated on {fitted}: on the same pictures what it delivers is a little "
-        "too good; the cross-fitted calibration is not.",
+        f"The model was calibrated on {fitted}: on the same pictures figures of votes are a little "
+        "too good. Judge it as it was before, where the cross-fitted column is honest.",
     )
 
 
