@@ -12,7 +12,7 @@ import tempfile
 import urllib.request
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,14 @@ def sha256(path: Path) -> str:
     """Hash of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def finish(folder: Path, card: Card) -> Bundle:
+    """Write the card of the graph that lies in ``folder``, with the graph's hash and size."""
+    graph = folder / GRAPH
+    card = replace(card, sha256=sha256(graph), cost=card.cost | {"bytes": graph.stat().st_size})
+    card.write(folder / CARD)
+    return Bundle(folder, card)
 
 
 def add(source: str, *, name: str | None = None, expected: str | None = None) -> Bundle:

@@ -40,7 +40,8 @@ def calibrate(
     from mien.train.recalibrate import recalibrate
 
     bundle = load_bundle(bundle_of(model, data))
-    part = load(data).of(split)
+    dataset = load(data)
+    part = dataset.of(split)
     if len(part) < LEAST:
         raise ValueError(
             f"{data}: {len(part)} pictures in split {split!r} are too few to calibrate by; "
@@ -51,7 +52,7 @@ def calibrate(
             f"{data}: {bundle.card.name} was trained on its split {split!r}, where it is too sure; "
             "give pictures that are new to it"
         )
-    table, _ = classify(str(bundle.path), data, split)
+    table, _ = classify(str(bundle.path), dataset, split)
     found = calibration(table, draws=draws)
     show(as_table({"calibration": found}), Console())
     made = recalibrate(bundle, fit(table), out, name=name or out.name)

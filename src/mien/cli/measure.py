@@ -75,9 +75,10 @@ def evaluate(
     else:
         from mien.cli.export import bundle_of
         from mien.cli.truth import classify
+        from mien.data.dataset import load
 
         source = bundle_of(what[0], Path(what[1]))
-        table, card = classify(source, Path(what[1]), split)
+        table, card = classify(source, load(Path(what[1])), split)
         folder = out or _folder_of(source, split)
     result = measure(table, draws=draws, seed=seed)
     if card:

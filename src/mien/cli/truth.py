@@ -70,12 +70,10 @@ def _check_stems(given: list[str], source_of: dict[str, str], data: Path) -> Non
             )
 
 
-def classify(source: str, data: Path, split: str) -> tuple[Predictions, dict[str, Any]]:
+def classify(source: str, dataset: Dataset, split: str) -> tuple[Predictions, dict[str, Any]]:
     """A bundle's scores of one split, and what its card says that a report repeats."""
     import mien
-    from mien.data.dataset import load
 
-    dataset = load(data)
     images = dataset.of(split).images
     model = mien.load(source)
     scores = model.classify(images)

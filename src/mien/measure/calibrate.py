@@ -170,6 +170,11 @@ class Calibration:
         return told if ballot is None else told | {"ballot": ballot.to_dict()}
 
 
+def pictures(split: str, n: int) -> str:
+    """How ``fitted_on`` names the pictures of a table."""
+    return f"{split or 'pictures'} ({n:,})"
+
+
 def fit(table: Predictions) -> Calibration:
     """Label's temperature by likelihood, the ballot's scaling by cross-entropy to vote shares.
 
@@ -180,7 +185,7 @@ def fit(table: Predictions) -> Calibration:
     if known.any():
         label = np.log(np.maximum(table.label[known], TINY))
         temperature = round(fit_temperature(label, table.y[known]), 4)
-    told = f"{table.split or 'pictures'} ({len(table):,})"
+    told = pictures(table.split, len(table))
     if table.ballot is None or table.counts is None or not voted.any():
         return Calibration(temperature, fitted_on=told)
     scaling = fit_scaling(table.ballot[voted], shares(table.counts[voted]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mien.emotions import BALLOT, EMOTIONS
+from mien.measure.calibrate import pictures
 from mien.measure.compare import SCORED
 
 
@@ -67,18 +68,18 @@ def scores(result: dict[str, Any]) -> list[Table]:
         tables.append(_two_columns(title, parts, rows))
     if "votes" in result:
         title = "Against people's votes, " + ("ballot" if result["has_ballot"] else "label scores")
-        tables.append(_two_columns(title, result["votes"], VOTE_ROWS, *_flattered(result)))
+        tables.append(_two_columns(title, result["votes"], VOTE_ROWS, _flattered(result)))
     return tables
 
 
-def _flattered(result: dict[str, Any]) -> tuple[str, ...]:
-    """What to say of a bundle that was calibrated on just these pictures."""
+def _flattered(result: dict[str, Any]) -> str:
+    """What to say of a bundle that was calibrated on just these pictures; else nothing."""
     fitted = result.get("card", {}).get("calibration", {}).get("fitted_on")
-    if not fitted or fitted != f"{result['split']} ({result['pictures']['n']:,})":
-        return ()
+    if not fitted or fitted != pictures(result["split"], result["pictures"]["n"]):
+        return ""
     return (
         f"The model was calibrated on {fitted}: on the same pictures figures of votes are a little "
-        "too good. Judge it as it was before, where the cross-fitted column is honest.",
+        "too good. Judge it as it was before, where the cross-fitted column is honest."
     )
 
 
@@ -90,7 +91,7 @@ def _spelled(metrics: dict[str, Any], key: str, percent: bool) -> str:
 
 
 def _two_columns(
-    title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]], *notes: str
+    title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]], note: str = ""
 ) -> Table:
     heads = {"all": "All pictures", "without_leaked": "Without training copies"}
     there = [key for key in heads if key in parts]
@@ -99,7 +100,7 @@ def _two_columns(
         (name, *(_spelled(parts[key], metric, percent) for key in there))
         for metric, name, percent in rows
     )
-    return Table(title, columns, cells, " ".join(("With 95 % bootstrap intervals.", *notes)))
+    return Table(title, columns, cells, f"With 95 % bootstrap intervals. {note}".rstrip())
 
 
 def per_class(result: dict[str, Any], head: str = "label") -> Table:
@@ -150,7 +151,7 @@ def calibration(result: dict[str, Any]) -> Table:
             rows.append((name, *(_spelled(s["all"], key, percent) for s in states)))
         rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
     columns = ("", "As delivered", "Cross-fitted calibration")
-    return Table("Calibration", columns, tuple(rows), " ".join(_flattered(result)))
+    return Table("Calibration", columns, tuple(rows), _flattered(result))
 
 
 def abstention(result: dict[str, Any]) -> Table:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mien.bundle import CARD, GRAPH, Bundle, Card, sha256
+from mien.bundle import GRAPH, Bundle, Card, finish
 from mien.infer.session import best_batch
 from mien.train.graph import Graph
 
@@ -51,14 +51,6 @@ def export(graph: Graph, folder: Path, card: Card, *, probe: NDArray[np.uint8]) 
         raise ArithmeticError(f"{folder}: torch and ONNX Runtime differ by {gap:.2g}")
     part.replace(folder / GRAPH)
     return finish(folder, replace(card, cost=cost(graph)))
-
-
-def finish(folder: Path, card: Card) -> Bundle:
-    """Write the card of the graph that lies in ``folder``."""
-    graph = folder / GRAPH
-    card = replace(card, sha256=sha256(graph), cost=card.cost | {"bytes": graph.stat().st_size})
-    card.write(folder / CARD)
-    return Bundle(folder, card)
 
 
 def to_onnx(graph: nn.Module, path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from mien.bundle import CARD, GRAPH, WEIGHTS, Bundle, sha256
+from mien.bundle import GRAPH, WEIGHTS, Bundle, finish
 from mien.measure.calibrate import Calibration
 from mien.measure.metrics import TINY
 
@@ -45,13 +45,7 @@ def recalibrate(bundle: Bundle, calibration: Calibration, target: Path, *, name:
     told = calibration.to_dict()
     if bundle.card.calibration:
         told["after"] = bundle.card.calibration
-    graph = target / GRAPH
-    cost = bundle.card.cost | {"bytes": graph.stat().st_size}
-    card = replace(
-        bundle.card, name=name, sha256=sha256(graph), calibration=told, metrics={}, cost=cost
-    )
-    card.write(target / CARD)
-    return Bundle(target, card)
+    return finish(target, replace(bundle.card, name=name, calibration=told, metrics={}))
 
 
 def _append(

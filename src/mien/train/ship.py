@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.bundle import GRAPH, Bundle, Card
+from mien.bundle import GRAPH, Bundle, Card, finish
 from mien.data.sketch import merge
 from mien.measure.calibrate import Calibration, fit
 from mien.measure.predictions import Predictions
 from mien.train import quantize, run
 from mien.train import weights as files
-from mien.train.export import export, finish, speed
+from mien.train.export import export, speed
 from mien.train.graph import Graph, Member
 from mien.train.network import Network
 from mien.train.recipe import Recipe
