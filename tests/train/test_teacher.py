@@ -11,8 +11,10 @@ import torch
 from tests.tiny import make_bundle
 from tests.train.conftest import make_faces, tiny_recipe
 
-from mien.bundle import CARD, BundleError, Card
+from mien.bundle import CARD, BundleError, Card, load
+from mien.measure.calibrate import Calibration, Scaling
 from mien.train import fit, teacher
+from mien.train.recalibrate import recalibrate
 from mien.train.watch import Silent
 
 
@@ -46,6 +48,24 @@ def test_the_teacher_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert np.allclose(scores[5, 3, 7:], fifth[0], atol=1e-3)
     monkeypatch.setattr(onnxruntime, "InferenceSession", None)
     assert np.array_equal(teacher.ask(str(bundle), crops, cache=tmp_path / "cache"), scores)
+
+
+def test_a_calibrated_teacher_teaches_what_it_learnt(tmp_path: Path):
+    """What its calibration was fitted to is held back from training."""
+    plain, crops = load(str(make_bundle(tmp_path / "plain"))), make_faces(6).images
+    scaling = Scaling(tuple(np.linspace(0.6, 1.5, 10)), tuple(np.linspace(-1, 1, 10)))
+    recalibrate(plain, Calibration(1.4, scaling, "test (9)"), tmp_path / "fitted", name="fitted")
+    learnt, fitted = (
+        teacher.ask(str(tmp_path / name), crops, cache=tmp_path / "cache", count=2)
+        for name in ("plain", "fitted")
+    )
+    assert np.allclose(fitted, learnt, atol=2e-3)
+    session = onnxruntime.InferenceSession(tmp_path / "fitted" / "model.onnx")
+    ballot = session.run(["ballot"], {"faces": crops})[0]
+    assert np.abs(ballot - learnt[:, 0, 7:]).max() > 0.1
+    grey = torch.from_numpy(crops[:, None].astype(np.float32))
+    asked = teacher.on_batches(str(tmp_path / "fitted"))(grey)
+    assert np.allclose(asked, learnt[:, 0], atol=2e-3)
 
 
 def test_a_stopped_teacher_goes_on(tmp_path: Path):

@@ -6,6 +6,7 @@ those it was learnt from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ PULL = 10.0
 """How many pictures' cross-entropy weighs as much as a scaling's squared distance from a plain
 temperature. On fewer than some two hundred pictures hardly more than a temperature is left.
 """
+BISECTIONS = 60
 
 
 def sharpen(scores: Array, temperature: float) -> Array:
@@ -73,6 +75,24 @@ class Scaling:
         logits = np.log(np.maximum(scores, TINY)) * self.scale + self.offset
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+    def undo(self, scores: Array) -> Array:
+        """The (N, K) shares that ``apply`` made these of.
+
+        Scaling keeps a row's logarithms but for a constant, which is found from the shares' sum.
+        """
+        scale = np.asarray(self.scale)
+        logits = (np.log(np.maximum(scores, TINY)) - self.offset) / scale
+        # sum(exp(logits - constant / scale)) = 1, where the sum falls as the constant grows: at
+        # the lower bound every term is at least 1, at the upper at most 1 / K.
+        low = (logits * scale).min(axis=1, keepdims=True)
+        high = ((logits + np.log(len(scale))) * scale).max(axis=1, keepdims=True)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            above = np.exp(logits - middle / scale).sum(axis=1, keepdims=True) > 1
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        shares = np.exp(logits - high / scale)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
     def to_dict(self) -> dict[str, list[float]]:
         """Rounded for a card."""
@@ -168,6 +188,17 @@ class Calibration:
         told = {"fitted_on": self.fitted_on, "label_temperature": self.label_temperature}
         ballot = self.ballot_scaling
         return told if ballot is None else told | {"ballot": ballot.to_dict()}
+
+
+def undo(told: Mapping[str, Any], label: Array, ballot: Array) -> tuple[Array, Array]:
+    """(N, 7) and (N, 10) scores as they were before what a card's ``calibration`` tells of."""
+    if temperature := told.get("label_temperature"):
+        label = sharpen(label, 1 / temperature)
+    if scaling := told.get("ballot"):
+        ballot = Scaling(tuple(scaling["scale"]), tuple(scaling["offset"])).undo(ballot)
+    if before := told.get("after"):
+        return undo(before, label, ballot)
+    return label, ballot
 
 
 def pictures(split: str, n: int) -> str:

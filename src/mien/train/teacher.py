@@ -1,10 +1,14 @@
-"""A bundle's scores as targets to learn from: on fixed views of each crop, or on every batch."""
+"""A bundle's scores as targets to learn from: on fixed views of each crop, or on every batch.
+
+What a bundle was calibrated on was held back from training, so its calibration is not taught.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +19,10 @@ from torch import Tensor
 from mien import bundle
 from mien.emotions import BALLOT, EMOTIONS
 from mien.infer.session import best_batch, open_session
+from mien.measure.calibrate import undo
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 SHIFT = 2
 """Pixels that the four views are moved by, diagonally."""
@@ -48,7 +56,7 @@ def ask(
     batch: int | None = None,
     track: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
-    """A bundle's ``label`` and ``ballot`` shares on every view.
+    """A bundle's ``label`` and ``ballot`` shares on every view, before calibration.
 
     Kept in ``cache`` under the hash of the bundle's graph and of the crops, so that the teacher is
     asked once; what was answered before a stop is not asked again.
@@ -68,7 +76,8 @@ def ask(
         BundleError: no such bundle.
     """
     teacher = bundle.load(name)
-    digest = hashlib.sha256(f"{teacher.card.sha256} {count} {SHIFT} {crops.shape}".encode())
+    told = f"{teacher.card.sha256} {teacher.card.calibration} {count} {SHIFT} {crops.shape}"
+    digest = hashlib.sha256(told.encode())
     digest.update(np.ascontiguousarray(crops).tobytes())
     path = cache / f"{digest.hexdigest()[:20]}.npy"
     if not path.is_file():
@@ -95,6 +104,7 @@ def _ask(
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
     session = open_session(teacher.graph)
     size = batch or best_batch(session)
+    calibration = teacher.card.calibration
     for at in range(0, len(left), size):
         track(len(crops) - len(left) + at, len(crops))
         rows = left[at : at + size]
@@ -102,12 +112,19 @@ def _ask(
             if k % 2 and teacher.card.views > 1:  # it looks at the mirror view anyway
                 scores[rows, k] = scores[rows, k - 1]
                 continue
-            out = session.run(["label", "ballot"], {"faces": view})
-            scores[rows, k] = np.concatenate(out, axis=1)
+            scores[rows, k] = _answer(session, view, calibration)
     track(len(crops), len(crops))
     scores.flush()
     del scores  # closed, or Windows would not rename it
     part.replace(path)
+
+
+def _answer(
+    session: InferenceSession, faces: NDArray[np.uint8], calibration: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """(N, 17) shares before calibration."""
+    label, ballot = session.run(["label", "ballot"], {"faces": faces})
+    return np.concatenate(undo(calibration, label, ballot), axis=1)
 
 
 def _partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
@@ -149,15 +166,14 @@ def on_batches(name: str, temperature: float = 1.0) -> Callable[[Tensor], Tensor
     Raises:
         BundleError: no such bundle.
     """
-    session = open_session(bundle.load(name).graph, threads=torch.get_num_threads())
+    teacher = bundle.load(name)
+    session = open_session(teacher.graph, threads=torch.get_num_threads())
     size = best_batch(session)
 
     def answer(grey: Tensor) -> Tensor:
         faces = grey[:, 0].round().to(torch.uint8).cpu().numpy()
         parts = [
-            np.concatenate(
-                session.run(["label", "ballot"], {"faces": faces[at : at + size]}), axis=1
-            )
+            _answer(session, faces[at : at + size], teacher.card.calibration)
             for at in range(0, len(faces), size)
         ]
         return _soften(torch.from_numpy(np.concatenate(parts)).float(), temperature)
