@@ -111,6 +111,7 @@ def test_outputs_are_checked_before_the_film_is_read(run, film, tmp_path, monkey
         "a folder; name a file": ["--csv", tmp_path],
         "cannot be made": ["--json", tmp_path / "file" / "out.jsonl"],
         "would be replaced": ["--csv", film],
+        "pass --overwrite": ["--csv", tmp_path / "file"],
         "two outputs": ["--csv", tmp_path / "out", "--json", tmp_path / "sub" / ".." / "out"],
     }
     for message, arguments in wrong.items():
@@ -121,3 +122,5 @@ def test_outputs_are_checked_before_the_film_is_read(run, film, tmp_path, monkey
     assert film.read_bytes() == before
     fine = run(film, "--out", tmp_path / "o.mkv", "--timeline", tmp_path / "t.JPG")
     assert "the film is read" in str(fine.exception)
+    again = run(film, "--csv", tmp_path / "file", "--overwrite")
+    assert "the film is read" in str(again.exception)

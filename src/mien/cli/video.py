@@ -47,6 +47,9 @@ def video(
         int, typer.Option(help="Side of the smallest face to look for, pixels.", min=1)
     ] = 40,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.", min=0)] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace output files that are there.")
+    ] = False,
 ) -> None:
     """Follow the faces of a video and read their expressions.
 
@@ -72,7 +75,7 @@ def video(
     if timeline is not None:
         video_outputs.check_picture(timeline)
     places = [path for path in (out, csv, json, timeline) if path is not None]
-    video_outputs.check_places(places, source=source)
+    video_outputs.check_places(places, source=source, overwrite=overwrite)
     loaded = load(model, threads=threads, head=head)
     history = Timeline()
     outputs: list[FrameOutput] = []

@@ -139,15 +139,19 @@ class VideoFilm:
             self.film.close()
 
 
-def check_places(paths: Iterable[Path], *, source: Path | None = None) -> None:
+def check_places(
+    paths: Iterable[Path], *, source: Path | None = None, overwrite: bool = False
+) -> None:
     """See that each output can be written, before hours of film are read; make its folder.
 
     Args:
         paths: the outputs.
         source: the film, which none of them may replace.
+        overwrite: whether a file that is there may be replaced.
 
     Raises:
-        ValueError: the film itself, two of one name, a folder, or no right to write.
+        ValueError: the film itself, two of one name, a folder, a file that is there, or no right
+            to write.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -158,6 +162,8 @@ def check_places(paths: Iterable[Path], *, source: Path | None = None) -> None:
         seen.add(path.resolve())
         if path.is_dir():
             raise ValueError(f"{path}: a folder; name a file in it")
+        if path.is_file() and not overwrite:
+            raise ValueError(f"{path}: is there already; name another file, or pass --overwrite")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
