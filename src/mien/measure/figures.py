@@ -75,7 +75,8 @@ def _coverage(table: Predictions) -> str:
 
 def _trade(table: Predictions) -> str:
     line = logit_adjust.trade(table.y, table.label)
-    chosen = int(np.searchsorted(line.offset, logit_adjust.choose(table.y, table.label)))
+    offset = logit_adjust.choose(table.y, table.label, group=table.group)
+    chosen = int(np.searchsorted(line.offset, offset))
     return plots.trade(line.recall, line.accuracy, chosen, title="Disgust recall against accuracy")
 
 
