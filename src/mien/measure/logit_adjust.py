@@ -53,7 +53,7 @@ def _right(y: NDArray[np.int64], scores: Array, emotion: Emotion) -> NDArray[np.
     rest = np.delete(logits, c, axis=1)
     named = np.delete(np.arange(len(EMOTIONS)), c)[rest.argmax(axis=1)]
     taken = logits[:, c, None] + OFFSETS > rest.max(axis=1)[:, None]
-    return np.where(taken, (y == c)[:, None], (named == y)[:, None])
+    return np.asarray(np.where(taken, (y == c)[:, None], (named == y)[:, None]))
 
 
 def choose(
