@@ -18,6 +18,7 @@ SPENT = 0.0025
 """Accuracy that a choice may give up on the pictures it is made on: less than ``BUDGET``, as it
 costs more on pictures it has not seen."""
 DRAWS = 100
+"""Resamples of the pictures over which a choice is the mean."""
 
 OFFSETS = np.round(np.arange(0, 6.01, 0.05), 2)
 
@@ -70,15 +71,16 @@ def choose(
     The mean over ``DRAWS`` resamples of the pictures (bagging, Breiman 1996): where exactly the
     line first crosses the budget hangs on a handful of pictures.
     """
-    right = _right(y, scores, emotion).astype(np.float64)
-    chosen: list[Array] = []
-    for w in bootstrap.weights(len(y), group=group, draws=DRAWS, seed=seed):
+    right = _right(y, scores, emotion)
+
+    def statistic(w: Array) -> dict[str, Array]:
         line = bootstrap.mean(right, w)
         too_dear = line < line[:, :1] - budget
         first = np.where(too_dear.any(axis=1), too_dear.argmax(axis=1), len(OFFSETS))
-        chosen.append(OFFSETS[np.maximum(first - 1, 0)])
-    mean = np.concatenate(chosen).mean()
-    return float(OFFSETS[np.abs(OFFSETS - mean).argmin()])
+        return {"largest": OFFSETS[np.maximum(first - 1, 0)]}
+
+    drawn = bootstrap.draw(statistic, len(y), group=group, draws=DRAWS, seed=seed)
+    return float(OFFSETS[np.abs(OFFSETS - drawn["largest"].mean()).argmin()])
 
 
 def cross_fitted(
