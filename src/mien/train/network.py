@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
-from mien.train import dense, depthwise, pointwise
+from mien.train import dense, depthwise, norms, pointwise
 from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
 
 Triple = tuple[float, float, float]
@@ -151,6 +151,7 @@ def build(
     depthwise.speed_up(model)
     pointwise.speed_up(model)
     dense.speed_up(model)
+    norms.speed_up(model)
     config = model.pretrained_cfg
     network = Network(
         model,
