@@ -38,6 +38,7 @@ TRIES = {
     "torch.compile": {"compile": True},
     "stock depthwise": {"depthwise": False},
     "stock 1x1": {"pointwise": False},
+    "stock norms": {"norms": False},
     "tiles": {"dense": "winograd"},
     "unfolded": {"dense": "unfolded"},
     "direct convolutions": {"dense": "stock"},
@@ -74,6 +75,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
 
     from mien.train.depthwise import Depthwise, DepthwiseSame
     from mien.train.network import Network, build
+    from mien.train.norms import Norm, NormAct
     from mien.train.pointwise import Pointwise
     from mien.train.unfolded import Unfolded
     from mien.train.winograd import Winograd
@@ -94,8 +96,9 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
         ImageFolder(str(data / "train"), steps), batch, shuffle=True, num_workers=2, drop_last=True
     )
     network: Network = build(trunk).to(memory_format=torch.contiguous_format)
+    ours = (Depthwise, DepthwiseSame, Norm, NormAct, Pointwise, Unfolded, Winograd)
     for module in network.modules():
-        if isinstance(module, (Depthwise, DepthwiseSame, Pointwise, Unfolded, Winograd)):
+        if isinstance(module, ours):
             module.__class__ = type(module).__bases__[0]  # the stock layer
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     network.train()
@@ -119,7 +122,7 @@ def ours(
     from timm.utils import ModelEmaV3
 
     from mien.data.dataset import load
-    from mien.train import depthwise, optim, pointwise, precision, unfolded, winograd
+    from mien.train import depthwise, norms, optim, pointwise, precision, unfolded, winograd
     from mien.train import network as networks
     from mien.train.fit import batch_maker
     from mien.train.loop import train_epoch
@@ -136,6 +139,8 @@ def ours(
         }
     )  # fmt: skip
     samples = from_dataset(trainable(load(data).of("train")))
+    if not options.get("norms", True):
+        norms.speed_up = lambda trunk: None
     if not options.get("depthwise", True):
         depthwise.speed_up = lambda trunk: None
     if not options.get("pointwise", True):

@@ -11,17 +11,14 @@ from torch import nn
 def choose(asked: str, network: nn.Module) -> str:
     """``float32`` or ``bf16`` for ``asked``, which may be ``auto``.
 
-    auto takes bf16 on a GPU that has it, and on a CPU where it was measured to pay: for any
-    network with AMX, for dense networks with the bf16 of AVX-512. A CPU without either is slower
-    in bf16.
+    auto takes bf16 on a GPU that has it, and on a CPU where it was measured to pay: with AMX, or
+    with the bf16 of AVX-512. A CPU without either is slower in bf16.
     """
     if asked != "auto":
         return asked
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
-    has = cpu_features()
-    pays = "amx_bf16" in has or ("avx512_bf16" in has and is_dense(network))
-    return "bf16" if pays else "float32"
+    return "bf16" if {"amx_bf16", "avx512_bf16"} & cpu_features() else "float32"
 
 
 def cpu_features() -> frozenset[str]:
@@ -30,9 +27,3 @@ def cpu_features() -> frozenset[str]:
     lines = info.read_text().splitlines() if info.exists() else []
     flags = next((line for line in lines if line.startswith("flags")), "")
     return frozenset(flags.split())
-
-
-def is_dense(network: nn.Module) -> bool:
-    """Whether no convolution is depthwise."""
-    convs = (m for m in network.modules() if isinstance(m, nn.Conv2d))
-    return all(conv.groups == 1 or conv.groups < conv.in_channels for conv in convs)
