@@ -75,7 +75,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
 
     from mien.train.depthwise import Depthwise, DepthwiseSame
     from mien.train.network import Network, build
-    from mien.train.norms import Norm, NormAct
+    from mien.train.norms import NormAct
     from mien.train.pointwise import Pointwise
     from mien.train.unfolded import Unfolded
     from mien.train.winograd import Winograd
@@ -96,7 +96,7 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
         ImageFolder(str(data / "train"), steps), batch, shuffle=True, num_workers=2, drop_last=True
     )
     network: Network = build(trunk).to(memory_format=torch.contiguous_format)
-    ours = (Depthwise, DepthwiseSame, Norm, NormAct, Pointwise, Unfolded, Winograd)
+    ours = (Depthwise, DepthwiseSame, NormAct, Pointwise, Unfolded, Winograd)
     for module in network.modules():
         if isinstance(module, ours):
             module.__class__ = type(module).__bases__[0]  # the stock layer
@@ -153,7 +153,7 @@ def ours(
         network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(
             options["layout"], options["layout"]))  # fmt: skip
         network.to(memory_format=network.layout)
-    arithmetic = precision.choose(recipe.precision, network)
+    arithmetic = precision.choose(recipe.precision)
     accelerator = Accelerator(mixed_precision="no")
     optimizer = optim.build_optimizer(network, **recipe.optimizer.model_dump(exclude={"clip"}))
     ema = ModelEmaV3(network, decay=0.998)

@@ -64,7 +64,7 @@ def main() -> None:
     network.load_state_dict(found.state, strict=False)
     data = load(given.data)
     test = data.of("test")
-    bf16 = precision.choose(recipe.precision, network) == "bf16"
+    bf16 = precision.choose(recipe.precision) == "bf16"
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         measure(network, recipe, data)
         label, _ = predict(network, torch.from_numpy(test.images), size=recipe.network.size)

@@ -149,8 +149,8 @@ def test_two_that_ask_at_once_get_one_answer(tmp_path: Path, monkeypatch: pytest
     """As `mien tune --jobs 2` does; the second waits for what the first is told."""
     bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
     opened = []
-    original = teacher.open_session
-    monkeypatch.setattr(teacher, "open_session", lambda g: opened.append(g) or original(g))
+    original = teacher.Lanes
+    monkeypatch.setattr(teacher, "Lanes", lambda g: opened.append(g) or original(g))
     with ThreadPoolExecutor(4) as pool:
         answers = list(
             pool.map(lambda _: teacher.ask(str(bundle), crops, cache=tmp_path / "c"), range(4))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from mien.images import ImageError, Source, read
 from mien.infer.detect import BlazeFace, Detection
 from mien.infer.model import Model, join
 from mien.infer.results import Picture
+from mien.infer.session import cores
 
 _AHEAD = 3  # batches in work or waiting for their turn, for each worker
 
@@ -154,13 +154,6 @@ def on_one_thread(model: Model) -> Model:
     if isinstance(detector, BlazeFace):
         detector = BlazeFace(detector.path, threads=1, threshold=detector.threshold)
     return type(model)(model.bundle, detector, threads=1, head=model.head)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def batched(items: Iterable[Source], size: int) -> Iterator[list[Source]]:

@@ -14,8 +14,8 @@ from mien import bundle as bundles
 from mien.images import Source, read
 from mien.infer.crop import SIDE, crop_face, to_crop
 from mien.infer.detect import BlazeFace, Detection, Detector
+from mien.infer.lanes import Lanes
 from mien.infer.results import Expression, Face, Picture, Scores, check_head
-from mien.infer.session import best_batch, open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -53,9 +53,14 @@ class Model:
         self.head = head
 
     @cached_property
+    def lanes(self) -> Lanes:
+        """The graph, opened on first use."""
+        return Lanes(self.bundle.graph, threads=self.threads)
+
+    @property
     def session(self) -> onnxruntime.InferenceSession:
-        """The ONNX Runtime session of the graph, made on first use."""
-        return open_session(self.bundle.graph, threads=self.threads)
+        """The ONNX Runtime session whose runs take all of the model's threads."""
+        return self.lanes.shared
 
     def classify(
         self,
@@ -83,12 +88,7 @@ class Model:
         names = ["label", "ballot"]
         if cam and any(out.name == "cam" for out in self.session.get_outputs()):
             names.append("cam")
-        size = batch_size or best_batch(self.session)
-        parts = [
-            self.session.run(names, {"faces": faces[at : at + size]})
-            for at in range(0, max(len(faces), 1), size)
-        ]
-        arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        arrays = self.lanes.run(names, faces, batch_size=batch_size)
         return Scores(
             label=arrays[0],
             ballot=arrays[1],

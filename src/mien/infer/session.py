@@ -47,3 +47,10 @@ def providers() -> list[str]:
 
     wanted = os.environ.get("MIEN_DEVICE", "").lower() != "cpu"
     return [GPU, CPU] if wanted and GPU in onnxruntime.get_available_providers() else [CPU]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

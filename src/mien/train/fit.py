@@ -76,7 +76,7 @@ def fit(
     torch.manual_seed(recipe.seed)
     network, origin = starts.begin(recipe.network, samples.images)
     check_sizes(network, {recipe.network.size, *map(recipe.size_at, range(recipe.epochs))})
-    arithmetic = precision.choose(recipe.precision, network)
+    arithmetic = precision.choose(recipe.precision)
     # Without a GPU several processes are one job only where accelerate is told of the CPU. Autocast
     # is the loop's: the precision here is set once a process.
     alone = "LOCAL_RANK" not in os.environ or torch.accelerator.is_available()

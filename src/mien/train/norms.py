@@ -21,9 +21,8 @@ WIDTH = 256
 """Values that a loop takes at a time: rows of few channels are joined until they fill it."""
 SMALL = 1 << 17
 """Values of a map below which the stock layer is quicker than four loops handed to threads."""
-FREE = (-inf, inf)
-BOUNDS = {nn.Identity: FREE, nn.ReLU: (0.0, inf), nn.ReLU6: (0.0, 6.0)}
-"""What an activation holds its values between."""
+BOUNDS = {nn.ReLU: (0.0, inf), nn.ReLU6: (0.0, 6.0)}
+"""What an activation holds its values between. A norm without one gains nothing."""
 ROWS = 128
 """Rows that are summed in single precision before they join the sum in double."""
 
@@ -187,19 +186,6 @@ def _sums(loop: Any, rows: NDArray[Any], *arguments: NDArray[Any], joined: int) 
     return torch.from_numpy(parts.sum((1, 2)).reshape(2, joined, -1).sum(1)).float()
 
 
-class Norm(nn.BatchNorm2d):
-    """A stock batch norm that, in training on a CPU, goes over large maps by compiled loops.
-
-    The function and the weights are the stock layer's, within rounding.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, h, w) to the same, as ``nn.BatchNorm2d``."""
-        return (
-            _normalised(self, input, bounds=FREE) if _pays(self, input) else super().forward(input)
-        )
-
-
 class NormAct(BatchNormAct2d):  # type: ignore[misc]  # timm says nothing of its types
     """timm's batch norm with an activation after it, both in one loop.
 
@@ -209,23 +195,23 @@ class NormAct(BatchNormAct2d):  # type: ignore[misc]  # timm says nothing of its
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) to the same, as ``BatchNormAct2d``."""
-        bounds = BOUNDS[type(self.act)]
         if _pays(self, x):
-            return _normalised(self, x, bounds=bounds)
+            return _normalised(self, x, bounds=BOUNDS[type(self.act)])
         stock: Tensor = super().forward(x)
         return stock
 
 
 def speed_up(trunk: nn.Module) -> None:
-    """Turn the trunk's stock batch norms into ours, in place, where torch's threads can be had."""
+    """Turn norms with an activation into ours, in place, where torch's threads can be had."""
     if team.library() is None:
         return
     for module in trunk.modules():
-        if type(module) is BatchNormAct2d:
-            if type(module.act) in BOUNDS and type(module.drop) is nn.Identity:
-                module.__class__ = NormAct
-        elif type(module) is nn.BatchNorm2d:
-            module.__class__ = Norm
+        if (
+            type(module) is BatchNormAct2d
+            and type(module.act) in BOUNDS
+            and type(module.drop) is nn.Identity
+        ):
+            module.__class__ = NormAct
 
 
 def _pays(norm: nn.BatchNorm2d, x: Tensor) -> bool:

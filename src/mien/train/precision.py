@@ -1,14 +1,13 @@
-"""Which arithmetic a network is trained in, where the recipe leaves it open."""
+"""Which arithmetic a run takes, where the recipe leaves it open."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from torch import nn
 
 
-def choose(asked: str, network: nn.Module) -> str:
+def choose(asked: str) -> str:
     """``float32`` or ``bf16`` for ``asked``, which may be ``auto``.
 
     auto takes bf16 on a GPU that has it, and on a CPU where it was measured to pay: with AMX, or

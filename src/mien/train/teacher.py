@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,15 +18,14 @@ from torch import Tensor
 
 from mien import bundle
 from mien.emotions import BALLOT, EMOTIONS
-from mien.infer.session import best_batch, open_session
+from mien.infer.lanes import Lanes
 from mien.measure.calibrate import undo
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 SHIFT = 2
 """Pixels that the four views are moved by, diagonally."""
 VIEWS = 8
+BLOCK = 256
+"""Crops between two reports of how far the teacher is."""
 
 
 def views(crops: NDArray[np.uint8], count: int = VIEWS) -> Iterator[NDArray[np.uint8]]:
@@ -53,7 +52,7 @@ def ask(
     *,
     cache: Path,
     count: int = VIEWS,
-    batch: int | None = None,
+    batch: int = BLOCK,
     track: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
     """A bundle's ``label`` and ``ballot`` shares on every view, before calibration.
@@ -66,7 +65,7 @@ def ask(
         crops: (N, 48, 48) uint8.
         cache: folder of the ``.npy`` files.
         count: views of each crop, 8 or 2.
-        batch: crops at a time; unless given, what suits the processor.
+        batch: crops that are answered, written and told of together.
         track: is told of how many crops of how many the teacher has been asked.
 
     Returns:
@@ -95,24 +94,23 @@ def _ask(
     path: Path,
     *,
     count: int,
-    batch: int | None,
+    batch: int,
     track: Callable[[int, int], None],
 ) -> None:
     """Write the answers to ``path``, going on from those before a stop."""
     part = path.with_suffix(".part")
     scores = _partial(part, (len(crops), count, len(EMOTIONS) + len(BALLOT)))
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
-    session = open_session(teacher.graph)
-    size = batch or best_batch(session)
+    lanes = Lanes(teacher.graph)
     calibration = teacher.card.calibration
-    for at in range(0, len(left), size):
+    for at in range(0, len(left), batch):
         track(len(crops) - len(left) + at, len(crops))
-        rows = left[at : at + size]
+        rows = left[at : at + batch]
         for k, view in enumerate(views(crops[rows], count)):
             if k % 2 and teacher.card.views > 1:  # it looks at the mirror view anyway
                 scores[rows, k] = scores[rows, k - 1]
                 continue
-            scores[rows, k] = _answer(session, view, calibration)
+            scores[rows, k] = _answer(lanes, view, calibration)
     track(len(crops), len(crops))
     scores.flush()
     del scores  # closed, or Windows would not rename it
@@ -120,10 +118,10 @@ def _ask(
 
 
 def _answer(
-    session: InferenceSession, faces: NDArray[np.uint8], calibration: Mapping[str, Any]
+    lanes: Lanes, faces: NDArray[np.uint8], calibration: Mapping[str, Any]
 ) -> NDArray[np.float64]:
     """(N, 17) shares before calibration."""
-    label, ballot = session.run(["label", "ballot"], {"faces": faces})
+    label, ballot = (p.astype(np.float64) for p in lanes.run(["label", "ballot"], faces))
     return np.concatenate(undo(calibration, label, ballot), axis=1)
 
 
@@ -167,16 +165,12 @@ def on_batches(name: str, temperature: float = 1.0) -> Callable[[Tensor], Tensor
         BundleError: no such bundle.
     """
     teacher = bundle.load(name)
-    session = open_session(teacher.graph, threads=torch.get_num_threads())
-    size = best_batch(session)
+    lanes = Lanes(teacher.graph, threads=torch.get_num_threads())
 
     def answer(grey: Tensor) -> Tensor:
         faces = grey[:, 0].round().to(torch.uint8).cpu().numpy()
-        parts = [
-            _answer(session, faces[at : at + size], teacher.card.calibration)
-            for at in range(0, len(faces), size)
-        ]
-        return _soften(torch.from_numpy(np.concatenate(parts)).float(), temperature)
+        shares = _answer(lanes, faces, teacher.card.calibration)
+        return _soften(torch.from_numpy(shares).float(), temperature)
 
     return answer
 

@@ -1,0 +1,69 @@
+"""Crops through one graph: few in one run on all threads, many in runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.infer.session import CPU, best_batch, cores, open_session
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MANY = 8
+"""Full runs' worth of crops that pay for opening the graph a second time, for one thread a run."""
+
+
+class Lanes:
+    """A graph of faces; safe to share between threads.
+
+    Threads that share a run wait for each other after every layer, and a small network has many
+    short ones. Where there are crops enough, each thread therefore has runs of its own.
+    """
+
+    def __init__(self, graph: Path, *, threads: int = 0) -> None:
+        self.graph = graph
+        self.threads = threads or cores()
+        self._asked = threads
+
+    @cached_property
+    def shared(self) -> onnxruntime.InferenceSession:
+        """The session whose runs take all threads, made on first use."""
+        return open_session(self.graph, threads=self._asked)
+
+    @cached_property
+    def lone(self) -> onnxruntime.InferenceSession:
+        """The session whose runs take one thread each, made on first use."""
+        return open_session(self.graph, threads=1)
+
+    def run(
+        self, names: Sequence[str], faces: NDArray[np.uint8], *, batch_size: int | None = None
+    ) -> list[NDArray[np.float32]]:
+        """The named outputs for ``faces`` (N, 48, 48), each (N, ...).
+
+        ``batch_size`` is the most crops of one run; unless given, what suits the processor.
+        """
+        size = batch_size or best_batch(self.shared)
+        alone = self.threads == 1 or self.shared.get_providers()[0] != CPU
+        if alone or len(faces) < MANY * size:
+            parts = [
+                self.shared.run(names, {"faces": faces[at : at + size]})
+                for at in range(0, max(len(faces), 1), size)
+            ]
+        else:
+            size = min(size, -(-len(faces) // self.threads))
+            lone = self.lone
+            with ThreadPoolExecutor(self.threads) as pool:
+                parts = list(
+                    pool.map(
+                        lambda at: lone.run(names, {"faces": faces[at : at + size]}),
+                        range(0, len(faces), size),
+                    )
+                )
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
