@@ -57,6 +57,22 @@ def test_the_graph_is_what_the_contract_says(bundle):
     assert not any(node.op_type in ("BatchNormalization", "Pad") for node in model.graph.node)
 
 
+def test_pixels_that_keep_their_scale_cost_no_division(tmp_path, crops):
+    plain = (0.4, 0.4, 0.4)
+    network = make_network(mean=plain, std=(1 / 255, 1 / 255, 1 / 255))
+    graph = Graph([Member(network, 64)])
+    exported = export(graph, tmp_path / "b", Card(name="t", sha256=""), probe=crops)
+    first = onnx.load(exported.graph).graph
+    scaled = make_network(mean=plain, std=(0.5, 0.5, 0.5))
+    other = export(
+        Graph([Member(scaled, 64)]), tmp_path / "c", Card(name="t", sha256=""), probe=crops
+    )
+    second = onnx.load(other.graph).graph
+    divisions = [sum(node.op_type == "Div" for node in g.node) for g in (first, second)]
+    assert divisions[0] == divisions[1] - 1
+    assert difference(graph, exported.graph, crops) < 1e-4
+
+
 def test_the_bundle_loads_and_counts_its_cost(bundle):
     exported, graph = bundle
     again = load(exported.path)

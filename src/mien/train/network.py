@@ -83,10 +83,13 @@ class Network(nn.Module):
         self.ballot = nn.Linear(features, len(BALLOT))
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.divides = bool((self.std != 1).any())  # else the graph would carry a division by one
 
     def features(self, grey: Tensor) -> Tensor:
         """(N, 1, s, s) grey, 0..255, to the feature map (N, C, h, w)."""
-        x = (grey - self.mean) / self.std
+        x = grey - self.mean
+        if self.divides:
+            x = x / self.std
         # The broadcast result is contiguous; say so, or the trunk runs in the slow layout.
         x = x.contiguous(memory_format=self.layout)
         features: Tensor = self.trunk.forward_features(x)  # type: ignore[operator]
