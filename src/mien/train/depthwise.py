@@ -11,20 +11,26 @@ from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same_arg
 from torch import Tensor, nn
 
+from mien.train import depthwise_loops
+
 
 class Depthwise(nn.Conv2d):
-    """A stock depthwise convolution, but for two slow cases of training on a CPU.
+    """A stock depthwise convolution, but for slow cases of training on a CPU.
 
-    Under bf16 autocast it computes in float32 unless it is 3x3 with stride 1 on a larger map: for
-    any other, oneDNN has no fast bf16 weight gradient (3x3, stride 2, 64 channels of 56x56, batch
-    of 64 with AMX: 70 ms, 18 with both casts). And a map that is smaller than the kernel is padded
-    before, not inside, the convolution, for the same want in any arithmetic (5x5 on 3x3: 72 ms
-    with AVX2, 16 with the padding outside). The function, the weights and the exported graph are
-    those of the stock layer.
+    Most are computed by ``depthwise_loops``; what follows is for the rest. Under bf16 autocast it
+    computes in float32 unless it is 3x3 with stride 1 on a larger map: for any other, oneDNN has
+    no fast bf16 weight gradient (3x3, stride 2, 64 channels of 56x56, batch of 64 with AMX: 70 ms,
+    18 with both casts). And a map that is smaller than the kernel is padded before, not inside,
+    the convolution, for the same want in any arithmetic (5x5 on 3x3: 72 ms with AVX2, 16 with the
+    padding outside). The function, the weights and the exported graph are those of the stock
+    layer.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, h, w) to (N, C, h', w'), as ``nn.Conv2d``."""
+        if depthwise_loops.pays(self, input):
+            down, right = (int(pad) for pad in self.padding)
+            return depthwise_loops.convolve(self, input, (right, right, down, down))
         if not slow_in_bf16(self, input):
             return self._convolve(input)
         with torch.autocast("cpu", enabled=False):
@@ -42,8 +48,8 @@ class Depthwise(nn.Conv2d):
 class DepthwiseSame(Conv2dSame):  # type: ignore[misc]  # timm says nothing of its types
     """timm's depthwise convolution with TensorFlow's padding, faster in training on a CPU.
 
-    Float32 under bf16 autocast as in ``Depthwise``; cast and padding are one copy each way, where
-    ``F.pad`` fills and copies twice.
+    Loops, or float32 under bf16 autocast, as in ``Depthwise``; cast and padding are one copy each
+    way, where ``F.pad`` fills and copies twice.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,10 +57,12 @@ class DepthwiseSame(Conv2dSame):  # type: ignore[misc]  # timm says nothing of i
         if not self.training or x.device.type != "cpu" or torch.compiler.is_compiling():
             stock: Tensor = super().forward(x)
             return stock
-        slow = slow_in_bf16(self, x)
         around = pad_same_arg(
             list(x.shape[-2:]), list(self.kernel_size), list(self.stride), list(self.dilation)
         )
+        if depthwise_loops.pays(self, x):
+            return depthwise_loops.convolve(self, x, tuple(around))
+        slow = slow_in_bf16(self, x)
         padded = _Pad.apply(x, around, torch.float32 if slow else x.dtype)
         with torch.autocast("cpu", enabled=False) if slow else nullcontext():
             out = F.conv2d(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import inf
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit, types
-from numba.extending import overload
 from numpy.typing import NDArray
 from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from mien.train import team
+from mien.train.bits import as_numpy, compiled, narrow, widen
 
 WIDTH = 256
 """Values that a loop takes at a time: rows of few channels are joined until they fill it."""
@@ -25,36 +23,6 @@ BOUNDS = {nn.ReLU: (0.0, inf), nn.ReLU6: (0.0, 6.0)}
 """What an activation holds its values between. A norm without one gains nothing."""
 ROWS = 128
 """Rows that are summed in single precision before they join the sum in double."""
-
-
-def widen(value: Any) -> Any:
-    """A float32 from itself, or from bf16's sixteen bits; in compiled code alone."""
-
-
-def narrow(value: Any, like: Any) -> Any:
-    """A float32 as ``like`` is: itself, or bf16's sixteen bits, to nearest and then to even."""
-
-
-@overload(widen, strict=False)
-def _widen(value: Any) -> Any:
-    if value == types.float32:
-        return lambda value: value
-    return lambda value: np.uint32(np.uint32(value) << 16).view(np.float32)
-
-
-@overload(narrow, strict=False)
-def _narrow(value: Any, like: Any) -> Any:
-    if like == types.float32:
-        return lambda value, like: value
-
-    def bits(value, like):  # type: ignore[no-untyped-def]
-        word = np.float32(value).view(np.uint32)
-        return np.uint16(np.uint32(word + np.uint32(0x7FFF) + (word >> 16 & 1)) >> 16)
-
-    return bits
-
-
-compiled = partial(njit, nogil=True, fastmath={"contract"})
 
 
 @compiled
@@ -160,17 +128,12 @@ class _Normalise(torch.autograd.Function):
 
 
 def _rows(x: Tensor) -> tuple[NDArray[Any], int]:
-    """A channels-last (N, C, h, w) as rows of values, and how many places a row holds.
-
-    bf16 comes as its bits, which numpy has no name for.
-    """
+    """A channels-last (N, C, h, w) as rows of values, and how many places a row holds."""
     flat = x.detach().permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     joined = 1
     while joined * x.shape[1] < WIDTH and len(flat) % (2 * joined) == 0:
         joined *= 2
-    flat = flat.view(len(flat) // joined, -1)
-    bits = flat.view(torch.uint16) if flat.dtype == torch.bfloat16 else flat
-    return bits.numpy(), joined
+    return as_numpy(flat.view(len(flat) // joined, -1)), joined
 
 
 def _line(vector: Tensor, joined: int) -> NDArray[np.float32]:

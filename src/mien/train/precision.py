@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ def choose(asked: str) -> str:
     return "bf16" if {"amx_bf16", "avx512_bf16"} & cpu_features() else "float32"
 
 
+@lru_cache
 def cpu_features() -> frozenset[str]:
     """The flags of the CPU in Linux's words; none on other systems."""
     info = Path("/proc/cpuinfo")

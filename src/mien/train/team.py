@@ -22,17 +22,12 @@ Array = NDArray[Any]
 # What OpenMP calls on each thread: its share of the rows, and each array behind its address.
 TEXT = """
 def work(numbers):
-    sizes = carray(numbers, 3)
-    rows, width, parts = sizes[0], sizes[1], sizes[2]
+    rows, parts = numbers[0], numbers[1]
     for part in range(thread(), parts, threads()):
         loop({arrays}, rows * part // parts, rows * (part + 1) // parts)
 """
-VIEWS = {
-    "map": "carray(pointer(numbers[{}]), (rows, width), {})",
-    "sums": "carray(pointer(numbers[{}]), (parts, width), {})[part]",
-    "line": "carray(pointer(numbers[{}]), (width,), {})",
-    "number": "carray(pointer(numbers[{}]), (1,), {})[0]",
-}
+AXES = 4
+ARRAY = "carray(pointer(numbers[{}]), ({},), {})"
 
 
 @lru_cache
@@ -55,9 +50,8 @@ def library() -> ctypes.CDLL | None:
 def share(loop: Any, *arrays: Array) -> None:
     """Call a compiled ``loop(*arrays, first, last)`` for equal runs of rows, one a thread.
 
-    The first array has the rows, (rows, width), and so have others of two axes; of three axes,
-    (parts, 1, width), each run gets a (width,) of its own; of one axis all get (width,), or the
-    number where that is the only one.
+    Rows are the first axis of the first array. Each run gets the arrays whole, but of one with
+    three axes, (parts, 1, width), a (width,) of its own, and of one with a single value that value.
 
     Raises:
         RuntimeError: torch's OpenMP library is not GNU's.
@@ -65,21 +59,12 @@ def share(loop: Any, *arrays: Array) -> None:
     lib = library()
     if lib is None:
         raise RuntimeError("torch has not brought GNU's OpenMP; use the stock layer")
-    rows, width = arrays[0].shape
     parts = torch.get_num_threads()
-    kinds = tuple((_kind(array), array.dtype.name) for array in arrays)
-    work = _compiled(loop, kinds)
-    addresses = [array.ctypes.data for array in arrays]
-    numbers = (ctypes.c_int64 * (3 + len(arrays)))(rows, width, parts, *addresses)
-    lib.GOMP_parallel(work.address, numbers, parts, 0)
-
-
-def _kind(array: Array) -> str:
-    if array.ndim == 3:
-        return "sums"
-    if array.ndim == 2:
-        return "map"
-    return "line" if len(array) > 1 else "number"
+    work = _compiled(loop, tuple((a.ndim, a.size == 1, a.dtype.name) for a in arrays))
+    numbers = [len(arrays[0]), parts]
+    for array in arrays:
+        numbers += [array.ctypes.data, *array.shape, *[1] * (AXES - array.ndim)]
+    lib.GOMP_parallel(work.address, (ctypes.c_int64 * len(numbers))(*numbers), parts, 0)
 
 
 @intrinsic
@@ -93,15 +78,20 @@ def _pointer(typing: Any, address: Any) -> Any:
 
 
 @lru_cache
-def _compiled(loop: Any, kinds: tuple[tuple[str, str], ...]) -> Any:
-    """``loop`` for arrays of such kinds and dtypes, as a function that OpenMP can call."""
+def _compiled(loop: Any, kinds: tuple[tuple[int, bool, str], ...]) -> Any:
+    """``loop`` for arrays of such axes, single values or not, and dtypes, for OpenMP to call."""
     lib = library()
     assert lib is not None
-    views = [VIEWS[kind].format(3 + at, dtype) for at, (kind, dtype) in enumerate(kinds)]
+    views = []
+    for number, (axes, single, dtype) in enumerate(kinds):
+        at = 2 + number * (1 + AXES)
+        shape = ", ".join(f"numbers[{at + axis}]" for axis in range(1, 1 + axes))
+        own = "[0]" if single and axes == 1 else "[part, 0]" if axes == 3 else ""
+        views.append(ARRAY.format(at, shape, dtype) + own)
     names: dict[str, Any] = {
         "carray": carray, "loop": loop, "pointer": _pointer, "thread": lib.omp_get_thread_num,
-        "threads": lib.omp_get_num_threads, "uint16": np.uint16, "float32": np.float32,
-        "float64": np.float64,
+        "threads": lib.omp_get_num_threads,
+        **{name: getattr(np, name) for name in ("uint16", "int64", "float32", "float64")},
     }  # fmt: skip
     exec(TEXT.format(arrays=", ".join(views)), names)
     numbers = types.CPointer(types.int64)  # type: ignore[no-untyped-call]
