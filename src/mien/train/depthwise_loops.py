@@ -123,7 +123,8 @@ def pays(conv: nn.Conv2d, x: Tensor) -> bool:
     bf16 = torch.is_autocast_enabled("cpu")
     plain = kernel <= 3 and stride == 1
     return (
-        conv.training
+        not torch.compiler.is_compiling()
+        and conv.training
         and x.device.type == "cpu"
         and x.dtype == (torch.bfloat16 if bf16 else torch.float32)
         and x.is_contiguous(memory_format=torch.channels_last)
@@ -134,7 +135,6 @@ def pays(conv: nn.Conv2d, x: Tensor) -> bool:
         and conv.bias is None
         and not (plain and (not bf16 or "amx_bf16" in cpu_features()))
         and team.library() is not None
-        and not torch.compiler.is_compiling()
     )
 
 
