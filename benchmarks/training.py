@@ -139,12 +139,9 @@ def ours(
         }
     )  # fmt: skip
     samples = from_dataset(trainable(load(data).of("train")))
-    if not options.get("norms", True):
-        norms.speed_up = lambda trunk: None
-    if not options.get("depthwise", True):
-        depthwise.speed_up = lambda trunk: None
-    if not options.get("pointwise", True):
-        pointwise.speed_up = lambda trunk: None
+    for name, layers in (("norms", norms), ("depthwise", depthwise), ("pointwise", pointwise)):
+        if not options.get(name, True):
+            layers.speed_up = lambda trunk: None
     if "dense" in options:
         winograd.pays = lambda: options["dense"] == "winograd"
         unfolded.pays = lambda: options["dense"] == "unfolded"

@@ -29,13 +29,12 @@ class Lanes:
 
     def __init__(self, graph: Path, *, threads: int = 0) -> None:
         self.graph = graph
-        self.threads = threads or cores()
-        self._asked = threads
+        self.threads = threads
 
     @cached_property
     def shared(self) -> onnxruntime.InferenceSession:
         """The session whose runs take all threads, made on first use."""
-        return open_session(self.graph, threads=self._asked)
+        return open_session(self.graph, threads=self.threads)
 
     @cached_property
     def lone(self) -> onnxruntime.InferenceSession:
@@ -49,21 +48,20 @@ class Lanes:
 
         ``batch_size`` is the most crops of one run; unless given, what suits the processor.
         """
-        size = batch_size or best_batch(self.shared)
-        alone = self.threads == 1 or self.shared.get_providers()[0] != CPU
-        if alone or len(faces) < MANY * size:
-            parts = [
-                self.shared.run(names, {"faces": faces[at : at + size]})
-                for at in range(0, max(len(faces), 1), size)
-            ]
+        session, workers = self.shared, self.threads or cores()
+        size = batch_size or best_batch(session)
+        beside = workers > 1 and len(faces) >= MANY * size and session.get_providers()[0] == CPU
+        if beside:
+            session, size = self.lone, min(size, -(-len(faces) // workers))
+        starts = range(0, max(len(faces), 1), size)
+
+        def part(at: int) -> list[NDArray[np.float32]]:
+            scores: list[NDArray[np.float32]] = session.run(names, {"faces": faces[at : at + size]})
+            return scores
+
+        if beside:
+            with ThreadPoolExecutor(workers) as pool:
+                parts = list(pool.map(part, starts))
         else:
-            size = min(size, -(-len(faces) // self.threads))
-            lone = self.lone
-            with ThreadPoolExecutor(self.threads) as pool:
-                parts = list(
-                    pool.map(
-                        lambda at: lone.run(names, {"faces": faces[at : at + size]}),
-                        range(0, len(faces), size),
-                    )
-                )
+            parts = [part(at) for at in starts]
         return [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -19,7 +19,7 @@ NARROW = 64
 
 
 @compiled
-def _add(total, weight, at, step, pixels, a, first, count, move):  # type: ignore[no-untyped-def]
+def _add(total, weight, at, step, row, first, count, move):  # type: ignore[no-untyped-def]
     """Add ``count`` taps, ``step`` apart, times pixels of a row, ``move`` apart, to (C,) sums.
 
     Three at a time, so that the sums are fetched and put back once for the three.
@@ -28,15 +28,22 @@ def _add(total, weight, at, step, pixels, a, first, count, move):  # type: ignor
     while done + 3 <= count:
         t, b = at + done * step, first + done * move
         u, v, w = weight[t], weight[t + step], weight[t + 2 * step]
-        x, y, z = pixels[a, b], pixels[a, b + move], pixels[a, b + 2 * move]
+        x, y, z = row[b], row[b + move], row[b + 2 * move]
         for c in range(len(total)):
             total[c] += u[c] * widen(x[c]) + v[c] * widen(y[c]) + w[c] * widen(z[c])
         done += 3
     while done < count:
-        u, x = weight[at + done * step], pixels[a, first + done * move]
+        u, x = weight[at + done * step], row[first + done * move]
         for c in range(len(total)):
             total[c] += u[c] * widen(x[c])
         done += 1
+
+
+@compiled
+def _put(total, out):  # type: ignore[no-untyped-def]
+    """Sums (C,) into a pixel (C,), as its kind of number."""
+    for c in range(len(total)):
+        out[c] = narrow(total[c], out[c])
 
 
 @compiled
@@ -55,10 +62,8 @@ def _forward(x, y, weight, layout, first, last):  # type: ignore[no-untyped-def]
                     a = row * stride + i - top
                     if 0 <= a < height:
                         at, count = i * kernel + skip, end - skip
-                        _add(total, weight, at, 1, x[n], a, begin + skip, count, 1)
-                out = y[n, row, column]
-                for c in range(channels):
-                    out[c] = narrow(total[c], out[c])
+                        _add(total, weight, at, 1, x[n, a], begin + skip, count, 1)
+                _put(total, y[n, row, column])
 
 
 @compiled
@@ -80,10 +85,8 @@ def _to_input(given, d_x, weight, layout, first, last):  # type: ignore[no-untyp
                     row = (a + top - i) // stride
                     if 0 <= row < height:
                         at = i * kernel + skip
-                        _add(total, weight, at, stride, given[n], row, begin, count, -1)
-                out = d_x[n, a, b]
-                for c in range(channels):
-                    out[c] = narrow(total[c], out[c])
+                        _add(total, weight, at, stride, given[n, row], begin, count, -1)
+                _put(total, d_x[n, a, b])
 
 
 @compiled

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
+
+from mien.train.bits import compiled
 
 LANES = 128  # channels at a time: a tile of 8x8 and its half-transformed copy stay in the cache
 
@@ -179,7 +180,7 @@ def _loop(kind: str, matrix: tuple[tuple[float, ...], ...]) -> Any:
     )
     names: dict[str, Any] = {"zeros": np.zeros, "f32": np.float32}
     exec(text, names)
-    return njit(nogil=True, fastmath={"contract"})(names["loop"])
+    return compiled(names["loop"])
 
 
 def _product(matrix: tuple[tuple[float, ...], ...], source: str, target: str) -> str:
