@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,17 @@ def test_some_are_not_entered(tmp_path: Path):
     (tmp_path / "c").mkdir()
     places = [p.name for p, _ in walk(tmp_path, refuse=never, enter=lambda path: path.name != "a")]
     assert places == [tmp_path.name, "c"]
+
+
+def test_pipes_are_left_out(tmp_path: Path):
+    os.mkfifo(tmp_path / "1.png")
+    (tmp_path / "2.png").touch()
+    (tmp_path / "3.png").symlink_to(tmp_path / "1.png")
+    assert list(walk(tmp_path, refuse=never)) == [(tmp_path, ["2.png"])]
+
+
+def test_folders_come_in_order_of_path(tmp_path: Path):
+    for name in ("b/x", "a/z", "a/y/1", "c"):
+        (tmp_path / name).mkdir(parents=True)
+    found = [p.relative_to(tmp_path).as_posix() for p, _ in walk(tmp_path, refuse=never)]
+    assert found == [".", "a", "a/y", "a/y/1", "a/z", "b", "b/x", "c"]

@@ -7,7 +7,7 @@ import pytest
 from mien.measure import plots
 from mien.measure.compare import compare
 from mien.measure.evaluate import evaluate
-from mien.measure.report import build, confusions
+from mien.measure.report import build, confusions, tiles
 from mien.measure.summary import sentences
 from mien.measure.tables import all_tables
 from mien.measure.votes import majority
@@ -180,6 +180,9 @@ def test_a_model_calibrated_on_the_same_pictures_is_said_to_be(table):
     result = evaluate(table, draws=20)
     own = f"{table.split} ({len(table):,})"
     for fitted, told in ((own, True), ("valid (9)", False)):
-        tables = all_tables(result | {"card": {"calibration": {"fitted_on": fitted}}})
-        noted = [each.title for each in tables if "a little too good" in each.note]
+        carded = result | {"card": {"calibration": {"fitted_on": fitted}}}
+        noted = [each.title for each in all_tables(carded) if "a little too good" in each.note]
+        assert any("a little too good" in each for each in sentences(carded)) == told
+        names = [name for _, name, _ in tiles(carded, {})]
+        assert ("annotators’ worth, calibrated here" in names) == told
         assert noted == (["Against people's votes, ballot", "Calibration"] if told else [])

@@ -94,8 +94,9 @@ def test_held_trunk_has_no_gradients_and_keeps_its_statistics():
     [
         ({"avx2"}, "float32"),
         ({"avx2", "avx512f", "avx512_vnni"}, "float32"),
-        ({"avx512_bf16"}, "bf16"),
-        ({"avx512_bf16", "amx_bf16"}, "bf16"),
+        ({"AuthenticAMD", "avx512_bf16"}, "bf16"),
+        ({"GenuineIntel", "avx512_bf16"}, "float32"),
+        ({"GenuineIntel", "avx512_bf16", "amx_bf16"}, "bf16"),
     ],
 )
 def test_auto_precision_is_bf16_where_it_pays(

@@ -19,6 +19,7 @@ from mien.measure.tables import (
     Table,
     abstention,
     calibration,
+    flattered,
     p_value,
     per_class,
     rare,
@@ -101,7 +102,8 @@ def tiles(result: dict[str, Any], card: dict[str, Any]) -> list[tuple[str, str, 
         found.append((*_split(spell(accuracy, percent=True)), "accuracy"))
     if "votes" in result:
         votes = result["votes"]["all"]
-        found.append((*_split(spell(votes["worth_annotators"])), "annotators’ worth"))
+        worth = "annotators’ worth" + (", calibrated here" if flattered(result) else "")
+        found.append((*_split(spell(votes["worth_annotators"])), worth))
         found.append((*_split(spell(votes["ferplus_majority"], percent=True)), "FER+ majority"))
     if "label" in result["calibration"] and not result.get("names_only"):
         after = result["calibration"]["label"]["after"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mien.emotions import EMOTIONS
+from mien.measure.tables import flattered
 
 
 def sentences(result: dict[str, Any]) -> list[str]:
@@ -58,13 +59,14 @@ def _worth(result: dict[str, Any]) -> str:
     number = f"{worth['value']:.1f}" if worth["value"] is not None else "very many"
     prior = result["ceiling"]["prior_worth"]
     average = f"{prior:.1f}" if prior is not None else "very many"
+    note = flattered(result)
     return (
         f"As an estimate of what people see in a face it is worth {number} annotators ({low} to "
         f"{high}): one would have to ask that many to know as well how everybody would vote. The "
         f"average ballot, given to every face alike, is worth {average}. Where most people "
         f"agree, it names what they see in {_n(clear)} of 100 pictures "
-        f"({_range(clear)}; FER+ majority)."
-    )
+        f"({_range(clear)}; FER+ majority). {note}"
+    ).rstrip()
 
 
 def _classes(result: dict[str, Any]) -> str:

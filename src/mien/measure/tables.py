@@ -68,11 +68,11 @@ def scores(result: dict[str, Any]) -> list[Table]:
         tables.append(_two_columns(title, parts, rows))
     if "votes" in result:
         title = "Against people's votes, " + ("ballot" if result["has_ballot"] else "label scores")
-        tables.append(_two_columns(title, result["votes"], VOTE_ROWS, _flattered(result)))
+        tables.append(_two_columns(title, result["votes"], VOTE_ROWS, flattered(result)))
     return tables
 
 
-def _flattered(result: dict[str, Any]) -> str:
+def flattered(result: dict[str, Any]) -> str:
     """What to say of a bundle that was calibrated on just these pictures; else nothing."""
     fitted = result.get("card", {}).get("calibration", {}).get("fitted_on")
     if not fitted or fitted != pictures(result["split"], result["pictures"]["n"]):
@@ -151,7 +151,7 @@ def calibration(result: dict[str, Any]) -> Table:
             rows.append((name, *(_spelled(s["all"], key, percent) for s in states)))
         rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
     columns = ("", "As delivered", "Cross-fitted calibration")
-    return Table("Calibration", columns, tuple(rows), _flattered(result))
+    return Table("Calibration", columns, tuple(rows), flattered(result))
 
 
 def abstention(result: dict[str, Any]) -> Table:

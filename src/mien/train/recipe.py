@@ -40,7 +40,7 @@ class Recipe(Section):
     ema: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the averaged weights, which are kept; less in early steps; 0 keeps the raw ones."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
-    """auto is bf16 where it was measured to pay: on GPUs and with AMX; dense ones on AVX-512."""
+    """auto is bf16 where it was measured to pay: on GPUs, with AMX, and on AMD's AVX-512."""
     compile: bool = False
     """Compile the network (torch.compile): slow to start, another rounding."""
     sizes: dict[str, Annotated[int, Field(ge=24, le=512)]] = Field(default={})
