@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from mien.train import dense, winograd
+from mien.train import dense, precision, winograd
 from mien.train.network import build
 from mien.train.winograd import Winograd, best_tile, transforms
 
@@ -103,10 +103,23 @@ def test_only_stock_dense_layers_of_stride_one_are_turned(monkeypatch: pytest.Mo
     assert [type(module) for module in depthwise] == [nn.Conv2d, nn.Conv2d]
 
 
-def test_networks_are_left_alone_where_tiles_do_not_pay(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+@pytest.mark.parametrize(
+    ("capability", "features", "turned"),
+    [
+        ("AVX2", {"AuthenticAMD"}, True),
+        ("AVX512", {"AuthenticAMD", "avx512_bf16"}, False),
+        ("AVX512", {"GenuineIntel", "avx512_bf16"}, True),
+        ("AVX512", {"GenuineIntel", "avx512_bf16", "amx_bf16"}, False),
+        ("DEFAULT", {"GenuineIntel"}, False),
+    ],
+)
+def test_networks_are_turned_where_tiles_pay(
+    capability: str, features: set[str], turned: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(precision, "cpu_features", lambda: frozenset(features))
     trunk = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]}).trunk
-    assert not any(isinstance(module, Winograd) for module in trunk.modules())
+    assert any(isinstance(module, Winograd) for module in trunk.modules()) == turned
 
 
 def test_the_same_batch_gives_the_same_bits():

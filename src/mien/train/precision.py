@@ -23,8 +23,14 @@ def choose(asked: str) -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"
     features = cpu_features()
-    pays = "amx_bf16" in features or ("avx512_bf16" in features and INTEL not in features)
-    return "bf16" if pays else "float32"
+    known = "amx_bf16" in features or "avx512_bf16" in features
+    return "bf16" if known and not slow_in_bf16() else "float32"
+
+
+def slow_in_bf16() -> bool:
+    """Whether Intel made this CPU without AMX: its dense layers are quickest in float32."""
+    features = cpu_features()
+    return INTEL in features and "amx_bf16" not in features
 
 
 @lru_cache

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mien.train.precision import slow_in_bf16
 from mien.train.tiles import Grid, from_tiles, to_tiles
 
 Matrix = NDArray[np.float32]
@@ -126,7 +127,8 @@ class Winograd(nn.Conv2d):
 def pays() -> bool:
     """Whether tiles beat this processor's direct convolutions.
 
-    With AVX2 they train VGG19 2.3 times as fast; with AVX-512 PyTorch's direct convolutions double
-    their speed, the tiles' reading and writing does not, and tiles were slower (0.83).
+    With AVX2 they train VGG19 2.3 times as fast, on Intel's cores with AVX-512 but without AMX 1.3
+    times. On AMD's with AVX-512 direct convolutions are so quick that tiles were slower (0.83).
     """
-    return torch.backends.cpu.get_cpu_capability() == "AVX2"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return capability == "AVX2" or (capability.startswith("AVX512") and slow_in_bf16())
