@@ -37,7 +37,7 @@ def test_the_choice_stays_within_budget_near_the_largest_that_does(world):
     line, chosen = trade(y, scores), choose(y, scores)
     at = int(np.flatnonzero(chosen == OFFSETS)[0])
     assert line.accuracy[0] - line.accuracy[at] <= SPENT
-    assert chosen == pytest.approx(largest(y, scores, SPENT), abs=0.15)
+    assert chosen == pytest.approx(largest(y, scores, SPENT), abs=0.2)
     assert choose(y, scores, budget=0.02) == pytest.approx(largest(y, scores, 0.02), abs=0.1)
     assert choose(y, scores, budget=0.02) > chosen > 0
     assert choose(y, scores, budget=1.0) == OFFSETS[-1]

@@ -14,7 +14,7 @@ from mien.measure.metrics import TINY
 Array = NDArray[np.float64]
 BUDGET = 0.003
 """Accuracy that may be given up: 0.3 points."""
-SPENT = 0.0025
+SPENT = 0.002
 """Accuracy that a choice may give up on the pictures it is made on: less than ``BUDGET``, as it
 costs more on pictures it has not seen."""
 DRAWS = 100
