@@ -34,7 +34,7 @@ class Spy:
     def get_providers(self):
         return self.session.get_providers()
 
-    def run(self, names, feeds):
+    def run(self, names, feeds, options):
         self.sizes.append(len(feeds["faces"]))
         self.threads.add(threading.get_ident())
         if not self.met:
@@ -43,7 +43,7 @@ class Spy:
                 self.met = True
             except threading.BrokenBarrierError:
                 pass
-        return self.session.run(names, feeds)
+        return self.session.run(names, feeds, options)
 
 
 @pytest.fixture

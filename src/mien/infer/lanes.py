@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.infer.session import CPU, best_batch, cores, open_session
+from mien.infer.session import CPU, best_batch, cores, only_asked_for, open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -54,9 +54,11 @@ class Lanes:
         if beside:
             session, size = self.lone, min(size, -(-len(faces) // workers))
         starts = range(0, max(len(faces), 1), size)
+        options = only_asked_for()
 
         def part(at: int) -> list[NDArray[np.float32]]:
-            scores: list[NDArray[np.float32]] = session.run(names, {"faces": faces[at : at + size]})
+            feed = {"faces": faces[at : at + size]}
+            scores: list[NDArray[np.float32]] = session.run(names, feed, options)
             return scores
 
         if beside:

@@ -32,6 +32,15 @@ def open_session(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSessi
     return onnxruntime.InferenceSession(graph, sess_options=options, providers=providers())
 
 
+def only_asked_for() -> onnxruntime.RunOptions:
+    """Options of a run that leaves out what its outputs do not need, as maps nobody asked for."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
+
+
 def best_batch(session: onnxruntime.InferenceSession) -> int:
     """Most crops to give one run of a session, by what it really runs on."""
     return BATCH[session.get_providers()[0]]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
-from mien.train import dense, depthwise, norms, pointwise
+from mien.train import dense, depthwise, norms, pointwise, thin
 from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
 
 Triple = tuple[float, float, float]
@@ -131,15 +131,16 @@ def build(
     std: tuple[float, ...] | None = None,
     dropout: float = 0.0,
     stem: str = "stock",
+    widths: Mapping[str, int] | None = None,
 ) -> Network:
     """Make a network around a timm trunk whose features are a map.
 
-    Mean and std (of values in 0..1) are the trunk's own unless given. ``stem`` as in
-    ``sections.Network``: it changes strides alone, so any start still fits.
+    Mean and std (of values in 0..1) are the trunk's own unless given. ``stem`` and
+    ``widths`` as in ``sections.Network``: the first changes strides alone, so any start still fits.
 
     Raises:
         ValueError: timm knows no such trunk (the message lists the nearest names), its features
-            are no map, or its stem cannot be changed so.
+            are no map, or its stem or widths cannot be changed so.
     """
     if not timm.is_model(trunk):
         near = timm.list_models(f"*{trunk[:6]}*")[:8] or ["resnet18", "vgg19_bn"]
@@ -151,6 +152,7 @@ def build(
         check_map(model, trunk, (trunk_args or {}).get("img_size"))
     if stem != "stock":
         widen_stem(model, stem)
+    thin.narrow(model, widths or {})
     depthwise.speed_up(model)
     pointwise.speed_up(model)
     dense.speed_up(model)

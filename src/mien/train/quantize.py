@@ -22,6 +22,7 @@ from onnxruntime.quantization import (
 
 from mien.emotions import EMOTIONS
 from mien.infer.session import best_batch, open_session
+from mien.train.grey import read_once
 
 FLOAT_FIRST = 2
 """Convolutions at the start, on the largest maps, that int8 leaves alone. In the face MobileNet the
@@ -49,6 +50,8 @@ class _Crops(CalibrationDataReader):  # type: ignore[misc]
 def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     """Quantise convolutions, weights per channel; the first two, heads and maps stay in float.
 
+    The first reads grey once, where it read three copies (``grey.read_once``).
+
     Processors with AVX2 but without VNNI add pairs of products in 16 bits, which eight-bit weights
     can overflow, and the graph must score alike everywhere. So a dense channel's range is as wide
     as its largest pair of neighbours (``pair_range``), which costs less than the seven bits that
@@ -60,6 +63,7 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
         crops: (N, 48, 48) uint8 Training crops that the ranges are taken from.
     """
     model = onnx.load(source)
+    read_once(model)
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
     outputs = {value.name for value in model.graph.output}
     arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}

@@ -50,6 +50,9 @@ class Network(Section):
     stem: Literal["stock", "stride-1", "no-pool", "small", "no-last-pool"] = "stock"
     """Keep more of a small input: first convolution at stride 1, no first pooling, or both (small);
     or no last pooling, for VGG."""
+    widths: dict[str, int] = {}
+    """Channels that the blocks of a stage put out, where fewer than the trunk's (blocks.3 = 384):
+    for depthwise-separable blocks; out of a wider start those that matter most are kept."""
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from torch import Tensor
 
-from mien.train import dlib, faceres, folded, lite, sections, vgg16, weights
+from mien.train import dlib, faceres, folded, lite, sections, thin, vgg16, weights
 from mien.train.network import Network, Triple, build, normalisation, pass_on, upsample
 
 CALIBRATION_IMAGES = 512
@@ -81,7 +81,8 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
 
     Args:
         settings: the recipe's section.
-        images: (N, 48, 48) uint8 that folded batch norms are calibrated on.
+        images: (N, 48, 48) uint8 that folded batch norms are calibrated on, and that say which
+            channels matter where ``widths`` leaves fewer.
 
     Raises:
         FileNotFoundError: the weights are not there; the message says how to get them.
@@ -96,17 +97,24 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
     else:
         found = weights.read(weights.find(settings.start))
         start = Start(found.origin, found.state, None, found.mean, found.std)
-    network = blank(settings, start, pretrained=kind == "imagenet")
+    wide = settings.model_copy(update={"widths": {}})
+    thinned = kind == "random" or thin.is_narrow(start.state or {}, settings.widths)
+    network = blank(settings if thinned else wide, start, pretrained=kind == "imagenet")
     if settings.init == "dirac":
         pass_on(network.trunk)
     if start.state is not None:
         weights.fit_into(network, start.state, source=settings.start, whole=start.biases is None)
+    some = images[:: max(1, len(images) // CALIBRATION_IMAGES)]
     if start.biases:
-        some = images[:: max(1, len(images) // CALIBRATION_IMAGES)]
         grey = upsample(some, size=settings.size)
         inputs = (grey - network.mean) / network.std
         folded.unfold_norms(network.trunk, start.biases, inputs)
-    return network, start.origin
+    if thinned:
+        return network, start.origin
+    grey = upsample(some, size=settings.size, crop=settings.crop)
+    narrow = blank(settings, start)
+    narrow.load_state_dict(thin.choose(network, settings.widths, grey))
+    return narrow, start.origin
 
 
 def blank(settings: sections.Network, start: Start, *, pretrained: bool = False) -> Network:
@@ -123,6 +131,7 @@ def blank(settings: sections.Network, start: Start, *, pretrained: bool = False)
         return build(
             settings.trunk, trunk_args=settings.trunk_args, pretrained=pretrained,
             mean=mean, std=std, dropout=settings.dropout, stem=settings.stem,
+            widths=settings.widths,
         )  # fmt: skip
     except OSError as error:
         raise OSError(
