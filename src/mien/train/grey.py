@@ -13,14 +13,14 @@ def read_once(model: onnx.ModelProto) -> bool:
 
     Its weights are summed over the copies and its biases take the shifts, so nothing changes but
     the margin: each copy was padded with zeros after its own shift, and the one that is left is
-    padded with the grey value that stands for all three best. A third of the multiply-adds go.
+    padded with the grey value that stands for all three best. Two thirds of its multiply-adds go.
 
     Args:
         model: graph of one network as ``export`` writes it; changed in place.
 
     Returns:
-        Whether there was such a convolution: a network that divides by unequal deviations, or
-        whose mean is one number, has none, and neither has an ensemble.
+        Whether there was such a convolution: a network that divides by deviations has none, and
+        neither has an ensemble.
     """
     values = {weight.name: weight for weight in model.graph.initializer}
     convs = [node for node in model.graph.node if node.op_type == "Conv"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv
@@ -38,9 +39,9 @@ def narrow(trunk: nn.Module, widths: Mapping[str, int]) -> None:
     for block, after, width in _links(trunk, widths):
         for module, axes in _cut(block, after).items():
             for name, axis in axes.items():
-                value = getattr(module, name).detach().narrow(axis, 0, width).clone()
-                parameter = name in dict(module.named_parameters(recurse=False))
-                setattr(module, name, nn.Parameter(value) if parameter else value)
+                value = getattr(module, name)
+                cut = value.detach().narrow(axis, 0, width).clone()
+                setattr(module, name, nn.Parameter(cut) if isinstance(value, nn.Parameter) else cut)
         block.conv_pw.out_channels = block.bn2.num_features = width
         after.conv_dw.in_channels = after.conv_dw.out_channels = after.conv_dw.groups = width
         after.bn1.num_features = after.conv_pw.in_channels = width
@@ -158,35 +159,35 @@ def _links(
     trunk: nn.Module, widths: Mapping[str, int]
 ) -> Iterator[tuple[DepthwiseSeparableConv, DepthwiseSeparableConv, int]]:
     """Each block that gets narrower, first to last, with the one that reads it and the width."""
-    blocks = {name: m for name, m in trunk.named_modules() if hasattr(m, "conv_pw")}
-    order = list(blocks)
-    for stage, width in sorted(widths.items(), key=lambda item: _place(order, item[0])):
-        names = [name for name in order if name.rpartition(".")[0] == stage]
-        for name in names:
-            following = order[order.index(name) + 1 :]
-            pair = [blocks[n] for n in (name, *following[:1])]
-            if len(pair) < 2 or not all(_is_plain(block) for block in pair):
-                raise ValueError(
-                    f"network.widths: {stage} is the last stage, or not one of depthwise-separable "
-                    "blocks without shortcuts; leave it out"
-                )
-            if width >= pair[0].conv_pw.out_channels:
-                raise ValueError(
-                    f"network.widths: {stage} has {pair[0].conv_pw.out_channels} channels; "
-                    f"{width} are not fewer"
-                )
-            yield pair[0], pair[1], width
+    blocks = [
+        (name.rpartition(".")[0], module)
+        for name, module in trunk.named_modules()
+        if hasattr(module, "conv_pw")
+    ]
+    known = list(dict.fromkeys(stage for stage, _ in blocks))
+    for stage in widths:
+        if stage not in known:
+            raise ValueError(
+                f"network.widths: no stage {stage!r} of such blocks; there are "
+                f"{', '.join(known) or 'none'}"
+            )
+    for (stage, block), (_, after) in pairwise([*blocks, ("", None)]):
+        if stage not in widths:
+            continue
+        if not (_is_plain(block) and _is_plain(after)):
+            raise ValueError(
+                f"network.widths: {stage} is the last stage, or not one of depthwise-separable "
+                "blocks without shortcuts; leave it out"
+            )
+        if widths[stage] >= block.conv_pw.out_channels:
+            raise ValueError(
+                f"network.widths: {stage} has {block.conv_pw.out_channels} channels; "
+                f"{widths[stage]} are not fewer"
+            )
+        yield block, after, widths[stage]
 
 
-def _place(order: list[str], stage: str) -> int:
-    places = [at for at, name in enumerate(order) if name.rpartition(".")[0] == stage]
-    if not places:
-        known = ", ".join(dict.fromkeys(name.rpartition(".")[0] for name in order)) or "none"
-        raise ValueError(f"network.widths: no stage {stage!r} of such blocks; there are {known}")
-    return places[0]
-
-
-def _is_plain(block: nn.Module) -> bool:
+def _is_plain(block: nn.Module | None) -> TypeGuard[DepthwiseSeparableConv]:
     return (
         isinstance(block, DepthwiseSeparableConv)
         and not block.has_skip
