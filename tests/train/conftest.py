@@ -10,6 +10,7 @@ import torch
 
 from mien.data.dataset import Dataset, pixel_groups
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
+from mien.train.network import Network
 from mien.train.recipe import Recipe, parse
 
 
@@ -34,6 +35,15 @@ def make_faces(count: int = 98, *, seed: int = 0, copies: int = 0) -> Dataset:
         split=np.full(count, "train"),
         group=pixel_groups(images),
     )
+
+
+def settle(network: Network, pixels: torch.Tensor) -> Network:
+    """Give norms the statistics of (N, 1, s, s) ``pixels``: a random network's maps vanish else."""
+    network.train()
+    with torch.no_grad():
+        for _ in range(20):
+            network(pixels)
+    return network.eval()
 
 
 def tiny_recipe(**changes: object) -> Recipe:

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tests.train.conftest import settle
 
 from mien.train import grey, quantize
 from mien.train.export import to_onnx
@@ -27,10 +28,7 @@ def member(
 ) -> Member:
     torch.manual_seed(seed)
     network = build("mobilenetv1_100", mean=mean, std=std)
-    with torch.no_grad():  # statistics of what it sees, or a random network's maps all but vanish
-        for _ in range(20):
-            network(upsample(torch.from_numpy(CROPS), size=32))
-    return Member(network.eval(), 32)
+    return Member(settle(network, upsample(torch.from_numpy(CROPS), size=32)), 32)
 
 
 @pytest.mark.parametrize(("mean", "gap"), [((0.4, 0.4, 0.4), 1e-4), (CAFFE[0], 0.02)])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.train.conftest import make_faces, tiny_recipe
+from tests.train.conftest import make_faces, settle, tiny_recipe
 
 from mien.train import quantize, starts
 from mien.train.export import to_onnx
@@ -35,12 +35,9 @@ def test_corrected_biases_keep_the_means_of_float32(
     settings = tiny_recipe(network__trunk="mobilenetv1_100", network__trunk_args={}).network
     crops = make_faces(98).images
     network, _ = starts.begin(settings, torch.from_numpy(crops))
-    with torch.no_grad():  # statistics of what it sees, or a random network's maps all but vanish
-        network.train()
-        for _ in range(20):
-            network(torch.from_numpy(crops[:, None]).float())
+    settle(network, torch.from_numpy(crops[:, None]).float())
     source = tmp_path / "float.onnx"
-    to_onnx(Graph([Member(network.eval(), 24, 48)], flip=False).eval(), source)
+    to_onnx(Graph([Member(network, 24, 48)], flip=False).eval(), source)
     quantize.to_int8(source, tmp_path / "corrected.onnx", crops[:48])
     monkeypatch.setattr(quantize, "correct_biases", lambda source, target, crops: None)
     quantize.to_int8(source, tmp_path / "rounded.onnx", crops[:48])

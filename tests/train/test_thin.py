@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.train.conftest import make_faces, tiny_recipe
+from tests.train.conftest import make_faces, settle, tiny_recipe
 
 from mien.train import starts, thin, weights
 from mien.train.network import Network, build, upsample
@@ -17,11 +17,7 @@ CROPS = torch.from_numpy(make_faces(98).images)
 @pytest.fixture(scope="module")
 def wide() -> Network:
     torch.manual_seed(0)
-    network = build(TRUNK)
-    with torch.no_grad():  # statistics of what it sees, or a random network's maps all but vanish
-        for _ in range(20):
-            network(upsample(CROPS, size=32))
-    return network.eval()
+    return settle(build(TRUNK), upsample(CROPS, size=32))
 
 
 def features(network: Network, crops: torch.Tensor) -> torch.Tensor:
