@@ -105,6 +105,28 @@ def test_freezing_then_unfreezing_resumes_to_the_same_bits(tmp_path: Path):
     assert bits(learn(recipe, tmp_path / "cut")) == bits(whole)
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.8])
+def test_frozen_layers_keep_their_average_and_resume_to_the_same_bits(tmp_path: Path, ema: float):
+    recipe = tiny_recipe(epochs=3, ema=ema, transfer__freeze={"1": "layer1"})
+    whole = learn(recipe, tmp_path / "whole")
+    with pytest.raises(StopError):
+        fit.fit(recipe, make_faces(98, copies=6), tmp_path / "cut", watch=Killer(1, 1))
+    state = checkpoint.load(tmp_path / "cut" / run.CHECKPOINT)
+    assert state["epoch"] == 1
+    settled = state["ema"] or state["network"]
+    for name, value in whole.state_dict().items():
+        still = name.startswith(("trunk.conv1.", "trunk.bn1.", "trunk.layer1."))
+        if value.is_floating_point():
+            assert torch.allclose(value, settled[name], atol=1e-6) == still, name
+    assert bits(learn(recipe, tmp_path / "cut")) == bits(whole)
+
+
+def test_a_wrong_name_of_a_frozen_layer_is_told_before_training(tmp_path: Path):
+    with pytest.raises(ValueError, match="no layer 'layer9'"):
+        learn(tiny_recipe(epochs=3, transfer__freeze={"2": "layer9"}), tmp_path)
+    assert not (tmp_path / run.CHECKPOINT).exists()
+
+
 def test_without_any_votes_the_ballot_learns_the_labels(tmp_path: Path):
     """Made non-faces alone taught it that nothing is a face."""
     faces = make_faces(98)

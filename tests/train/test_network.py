@@ -76,7 +76,7 @@ def test_convolutions_after_the_first_begin_by_passing_their_input_on():
 
 def test_held_trunk_has_no_gradients_and_keeps_its_statistics():
     network = build("test_resnet", trunk_args=TINY)
-    network.hold(trunk=True, norms=False)
+    network.hold(trunk=True)
     network.train()
     before = {k: v.clone() for k, v in network.trunk.state_dict().items()}
     label, ballot = network(torch.rand(4, 1, 24, 24) * 255)
@@ -84,9 +84,32 @@ def test_held_trunk_has_no_gradients_and_keeps_its_statistics():
     assert all(p.grad is None for p in network.trunk.parameters())
     assert network.label.weight.grad is not None
     assert all(torch.equal(v, before[k]) for k, v in network.trunk.state_dict().items())
-    network.hold(trunk=False, norms=False)
+    network.hold()
     network(torch.rand(4, 1, 24, 24) * 255)
     assert not torch.equal(network.trunk.bn1.running_mean, before["bn1.running_mean"])
+
+
+def test_first_layers_stand_still_while_later_ones_learn():
+    network = build("test_resnet", trunk_args=TINY)
+    network.hold(upto="layer1")
+    network.train()
+    before = {k: v.clone() for k, v in network.trunk.state_dict().items()}
+    label, _ = network(torch.rand(4, 1, 24, 24) * 255)
+    label.sum().backward()
+    first = ("conv1.", "bn1.", "layer1.")
+    for name, parameter in network.trunk.named_parameters():
+        assert (parameter.grad is None) == name.startswith(first), name
+    for name, value in network.trunk.state_dict().items():
+        if name.endswith("running_mean"):
+            assert torch.equal(value, before[name]) == name.startswith(first), name
+    network.hold()
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert all(module.training for module in network.modules())
+
+
+def test_a_layer_that_the_trunk_does_not_have_is_told_with_those_it_has():
+    with pytest.raises(ValueError, match=r"no layer 'blocks\.1'; it has conv1, .*layer1\.0"):
+        build("test_resnet", trunk_args=TINY).hold(upto="blocks.1")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from mien.train import (
 )
 from mien.train.batch import BatchMaker
 from mien.train.loop import predict_sharded, train_epoch
-from mien.train.network import Network, check_sizes
+from mien.train.network import Network, check_sizes, layers_upto
 from mien.train.recipe import Recipe
 from mien.train.run import runs_folder
 from mien.train.samples import (
@@ -76,6 +76,8 @@ def fit(
     torch.manual_seed(recipe.seed)
     network, origin = starts.begin(recipe.network, samples.images)
     check_sizes(network, {recipe.network.size, *map(recipe.size_at, range(recipe.epochs))})
+    for last in recipe.transfer.freeze.values():
+        layers_upto(network.trunk, last)  # a wrong name is told now, not hours later
     arithmetic = precision.choose(recipe.precision)
     # Without a GPU several processes are one job only where accelerate is told of the CPU. Autocast
     # is the loop's: the precision here is set once a process.
@@ -115,6 +117,9 @@ def fit(
         for epoch in range(first, recipe.epochs):
             if pace.enough(recipe, history):
                 break
+            if epoch in map(int, recipe.transfer.freeze):
+                _settle(network, kept, layers_upto(network.trunk, recipe.frozen_at(epoch)))
+                model = None
             if model is None or epoch == recipe.transfer.frozen_epochs:
                 model = _trainable(recipe, network, accelerator, epoch)
             began = time.monotonic()
@@ -148,7 +153,7 @@ def fit(
         weights.fit_into(
             kept, weights.read(folder / keep.BEST).state, source=keep.BEST, whole=True, heads=True
         )
-    network.hold(trunk=False, norms=False)
+    network.hold()
     if accelerator.is_main_process:
         weights.write(kept, folder / weights.FILE, facts={"origin": origin, "run": recipe.name})
     return kept.eval()
@@ -220,11 +225,23 @@ def live_teacher(recipe: Recipe) -> Callable[[Tensor], Tensor] | None:
 
 def _trainable(recipe: Recipe, network: Network, accelerator: Accelerator, epoch: int) -> nn.Module:
     """What is called in training: held still as the recipe says, compiled, synchronised."""
-    network.hold(trunk=epoch < recipe.transfer.frozen_epochs, norms=recipe.transfer.frozen_norms)
+    network.hold(
+        trunk=epoch < recipe.transfer.frozen_epochs, norms=recipe.transfer.frozen_norms,
+        upto=recipe.frozen_at(epoch),
+    )  # fmt: skip
     model: nn.Module = network
     if accelerator.num_processes > 1:
         model = accelerator.prepare_model(network)
     return torch.compile(model) if recipe.compile else model  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _settle(network: Network, average: Network, layers: Collection[str]) -> None:
+    """Give layers that will stand still their averaged weights, which vary less than the last."""
+    state = average.trunk.state_dict()
+    for name, value in network.trunk.state_dict().items():
+        if name.rpartition(".")[0] in layers:
+            value.copy_(state[name])
 
 
 def _average(

@@ -58,10 +58,11 @@ class Network(nn.Module):
     """Trunk with pooled features and two heads.
 
     ``trunk.forward_features`` maps (N, 3, s, s) to (N, C, h, w). Input values are 0..255.
-    ``hold`` keeps the trunk, or the statistics of its batch norms, still while the rest trains.
+    ``hold`` keeps the trunk, its first layers, or the statistics of its batch norms still while the
+    rest trains.
     """
 
-    held_norms = False
+    still: tuple[str, ...] = ()
     layout = torch.channels_last
 
     mean: Tensor
@@ -100,20 +101,33 @@ class Network(nn.Module):
         pooled = self.dropout(self.features(grey).mean(dim=(2, 3)).float())
         return self.label(pooled), self.ballot(pooled)
 
-    def hold(self, *, trunk: bool, norms: bool) -> None:
-        """Freeze or unfreeze the whole trunk, or only the statistics of its batch norms."""
-        self.held_norms = trunk or norms
+    def hold(self, *, trunk: bool = False, norms: bool = False, upto: str = "") -> None:
+        """Freeze the whole trunk, its layers up to and with one, or only its norms' statistics.
+
+        What an earlier call froze and this one does not is free again.
+
+        Raises:
+            ValueError: the trunk has no layer ``upto``.
+        """
+        first = layers_upto(self.trunk, upto) if upto else []
         for parameter in self.trunk.parameters():
             parameter.requires_grad_(not trunk)
+        for name in first:
+            for parameter in self.trunk.get_submodule(name).parameters(recurse=False):
+                parameter.requires_grad_(False)
+        all_norms = [
+            name
+            for name, module in self.trunk.named_modules()
+            if (trunk or norms) and isinstance(module, nn.modules.batchnorm._BatchNorm)
+        ]
+        self.still = (*first, *all_norms)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Network:
-        """Switch modes; held batch norms stay in evaluation mode."""
+        """Switch modes; what is held still stays in evaluation mode."""
         super().train(mode)
-        if self.held_norms:
-            for module in self.trunk.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        for name in self.still:
+            self.trunk.get_submodule(name).eval()
         return self
 
     def cam(self, features: Tensor) -> Tensor:
@@ -166,6 +180,22 @@ def build(
         dropout=dropout,
     )
     return network.to(memory_format=torch.channels_last)
+
+
+def layers_upto(trunk: nn.Module, last: str) -> list[str]:
+    """Names of a trunk's modules up to and with one, in the order in which it registers them.
+
+    Those that hold later ones too are left out.
+
+    Raises:
+        ValueError: the trunk has no such module.
+    """
+    names = [name for name, _ in trunk.named_modules() if name]
+    if last not in names:
+        top = ", ".join(name for name in names if name.count(".") < 2 and "act" not in name)
+        raise ValueError(f"transfer.freeze: the trunk has no layer {last!r}; it has {top}")
+    end = max(i for i, name in enumerate(names) if f"{name}.".startswith(f"{last}."))
+    return [name for name in names[: end + 1] if not last.startswith(f"{name}.")]
 
 
 def check_map(model: nn.Module, name: str, side: Any = None) -> None:

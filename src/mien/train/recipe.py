@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -28,6 +28,8 @@ from mien.train.sections import (
     Transfer,
     Tune,
 )
+
+T = TypeVar("T")
 
 
 class Recipe(Section):
@@ -58,9 +60,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Recipe:
-        for key in self.sizes:
-            if not key.isdigit() or int(key) >= self.epochs:
-                raise ValueError(f"sizes: {key!r} is not an epoch from 0 to {self.epochs - 1}")
+        for name, keys in (("sizes", self.sizes), ("transfer.freeze", self.transfer.freeze)):
+            for key in keys:
+                if not key.isdecimal() or int(key) >= self.epochs:
+                    raise ValueError(f"{name}: {key!r} is not an epoch from 0 to {self.epochs - 1}")
         needs = {
             "schedule.name = 'plateau'": self.schedule.name == "plateau",
             "stopping.patience": self.stopping.patience > 0,
@@ -74,11 +77,11 @@ class Recipe(Section):
 
     def size_at(self, epoch: int) -> int:
         """Pixels a side in this epoch (from 0)."""
-        size = self.network.size
-        for first in sorted(self.sizes, key=int):
-            if int(first) <= epoch:
-                size = self.sizes[first]
-        return size
+        return _at(self.sizes, epoch, self.network.size)
+
+    def frozen_at(self, epoch: int) -> str:
+        """The last of the trunk's layers that stand still in this epoch (from 0); "" is none."""
+        return _at(self.transfer.freeze, epoch, "")
 
     def to_toml(self) -> str:
         """The resolved recipe as TOML that ``load`` reads back; ``[tune]`` decides no training."""
@@ -87,6 +90,12 @@ class Recipe(Section):
     def same_training(self, other: Recipe) -> bool:
         """Whether both decide the same training: all but ``[tune]``."""
         return self.model_dump(exclude={"tune"}) == other.model_dump(exclude={"tune"})
+
+
+def _at(steps: Mapping[str, T], epoch: int, default: T) -> T:
+    """What the latest key (an epoch) up to this one says."""
+    begun = [first for first in steps if int(first) <= epoch]
+    return steps[max(begun, key=int)] if begun else default
 
 
 def load(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:

@@ -66,6 +66,9 @@ class Transfer(Section):
     """Each layer's rate as a share of that of the layer above it; 1 is one rate for the trunk."""
     frozen_norms: bool = False
     """Keep the statistics of batch norms as they came."""
+    freeze: dict[str, str] = {}
+    """From an epoch (from 0) on, the trunk's layers up to and with one stand still, at their
+    averaged weights: {8 = "blocks.1"}. The first layers cost most time and change least."""
 
 
 class Targets(Section):

@@ -25,6 +25,14 @@ RIDGE = 1e-4
 NORM = {"weight": 0, "bias": 0, "running_mean": 0, "running_var": 0}
 
 
+class _Reached(Exception):  # noqa: N818  no error: what lies behind the layer is not asked
+    """What a layer reads or puts out, (places, C) float64: the trunk need not run to its end."""
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        self.rows = rows
+
+
 def narrow(trunk: nn.Module, widths: Mapping[str, int]) -> None:
     """Give a trunk's stages fewer channels, any of them: weights are yet to come.
 
@@ -132,20 +140,23 @@ def _moments(
     Returns:
         (C, C) covariance of inputs, (C, O) covariance with outputs, means (C,) and (O,).
     """
-    seen: dict[str, Tensor] = {}
 
-    def rows(value: Tensor) -> Tensor:
-        return value.movedim(1, -1).flatten(0, -2).double()
+    def stop(value: Tensor) -> None:
+        raise _Reached(value.movedim(1, -1).flatten(0, -2).double())
 
     hooks = [
-        after.conv_pw.register_forward_pre_hook(lambda _, args: seen.update(x=rows(args[0]))),
-        reader.conv_pw.register_forward_hook(lambda _, args, out: seen.update(y=rows(out))),
+        after.conv_pw.register_forward_pre_hook(lambda _, args: stop(args[0])),
+        reader.conv_pw.register_forward_hook(lambda _, args, out: stop(out)),
     ]
     count, sums = 0, [torch.zeros(())] * 4
     for at in range(0, len(grey), BATCH):
+        rows = []
         for network in (less, whole):
-            network.features(grey[at : at + BATCH])
-        x, y = seen["x"], seen["y"]
+            try:
+                network.features(grey[at : at + BATCH])
+            except _Reached as reached:
+                rows += [reached.rows]
+        x, y = rows
         count += len(x)
         parts = (x.T @ x, x.T @ y, x.sum(dim=0), y.sum(dim=0))
         sums = [total + part for total, part in zip(sums, parts, strict=True)]
