@@ -1,7 +1,7 @@
 r"""Make a finished run of weights that we ship: to export, average or score them untrained.
 
     python tools/as_run.py recipes/student_thin.toml data/fer2013 models/default \
-        --name student_thin_soup_4
+        --name student_thin_7
 
 The recipe says what network they are of and the data what they were trained on. Shipped weights are
 float16: a run of one's own differs from this one by their rounding.
