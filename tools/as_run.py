@@ -1,6 +1,6 @@
 r"""Make a finished run of weights that we ship: to export, average or score them untrained.
 
-    python tools/as_run.py recipes/student_thin.toml data/fer2013 models/default \
+    python tools/as_run.py recipes/student_mild.toml data/fer2013 models/default \
         --name student_thin_7
 
 The recipe says what network they are of and the data what they were trained on. Shipped weights are

@@ -77,14 +77,8 @@ def test_progressive_size_changes_at_its_epochs():
 
 def test_layers_freeze_from_the_epoch_that_is_said():
     recipe = parse({"epochs": 12, "transfer": {"freeze": {"10": "b", "2": "a"}}})
-    assert [recipe.frozen_at(epoch) for epoch in (0, 1, 2, 9, 10, 11)] == [
-        "",
-        "",
-        "a",
-        "a",
-        "b",
-        "b",
-    ]
+    frozen = [recipe.frozen_at(epoch) for epoch in (0, 1, 2, 9, 10, 11)]
+    assert frozen == ["", "", "a", "a", "b", "b"]
     with pytest.raises(ValueError, match=r"transfer\.freeze: '12' is not an epoch"):
         parse({"epochs": 12, "transfer": {"freeze": {"12": "a"}}})
 

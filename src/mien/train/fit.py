@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,7 @@ def fit(
             if pace.enough(recipe, history):
                 break
             if epoch in map(int, recipe.transfer.freeze):
-                _settle(network, kept, layers_upto(network.trunk, recipe.frozen_at(epoch)))
+                _settle(network, kept, recipe.frozen_at(epoch))
                 model = None
             if model is None or epoch == recipe.transfer.frozen_epochs:
                 model = _trainable(recipe, network, accelerator, epoch)
@@ -236,9 +236,9 @@ def _trainable(recipe: Recipe, network: Network, accelerator: Accelerator, epoch
 
 
 @torch.no_grad()
-def _settle(network: Network, average: Network, layers: Collection[str]) -> None:
+def _settle(network: Network, average: Network, last: str) -> None:
     """Give layers that will stand still their averaged weights, which vary less than the last."""
-    state = average.trunk.state_dict()
+    layers, state = layers_upto(network.trunk, last), average.trunk.state_dict()
     for name, value in network.trunk.state_dict().items():
         if name.rpartition(".")[0] in layers:
             value.copy_(state[name])

@@ -110,11 +110,8 @@ class Network(nn.Module):
             ValueError: the trunk has no layer ``upto``.
         """
         first = layers_upto(self.trunk, upto) if upto else []
-        for parameter in self.trunk.parameters():
-            parameter.requires_grad_(not trunk)
-        for name in first:
-            for parameter in self.trunk.get_submodule(name).parameters(recurse=False):
-                parameter.requires_grad_(False)
+        for name, parameter in self.trunk.named_parameters():
+            parameter.requires_grad_(not trunk and name.rpartition(".")[0] not in first)
         all_norms = [
             name
             for name, module in self.trunk.named_modules()

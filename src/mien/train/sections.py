@@ -68,7 +68,7 @@ class Transfer(Section):
     """Keep the statistics of batch norms as they came."""
     freeze: dict[str, str] = {}
     """From an epoch (from 0) on, the trunk's layers up to and with one stand still, at their
-    averaged weights: {8 = "blocks.1"}. The first layers cost most time and change least."""
+    averaged weights: {8 = "blocks.1"}. The first layers cost most time."""
 
 
 class Targets(Section):
