@@ -31,7 +31,8 @@ from rich.table import Table
 
 import mien
 from mien.images import read
-from mien.infer.many import cores, on_one_thread
+from mien.cores import cores
+from mien.infer.many import on_one_thread
 
 DISTINCT = 200
 MIN_FACE = 64

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mien.data.atomic import write_bytes, write_csv
+from mien.atomic import write_bytes, write_csv
 from mien.data.layout import encode
 from mien.data.pixelcsv import decode_pixels
 from mien.data.sources import list_source

@@ -25,6 +25,19 @@ class Speed(TextColumn):
         return Text(f"{task.speed:,.0f} images/s" if task.speed else "", style="dim")
 
 
+class Count(TextColumn):
+    """Images done and in all, once it is known how many there are."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        """Done of all."""
+        from rich.text import Text
+
+        return Text(f"{task.completed:,.0f}/{task.total:,.0f} images" if task.total else "")
+
+
 class Bar:
     """A progress bar with images a second and time left on a terminal; a line an epoch anywhere."""
 
@@ -32,8 +45,7 @@ class Bar:
         self.console = console
         self.progress = Progress(
             TextColumn("{task.description}"), BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} images"),
-            Speed(), TimeRemainingColumn(),
+            Count(), Speed(), TimeRemainingColumn(),
             console=console, disable=not console.is_terminal, transient=True,
         )  # fmt: skip
         self.task: TaskID | None = None

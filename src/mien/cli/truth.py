@@ -38,7 +38,7 @@ def joined(scores: Predictions, known: Predictions, data: Path) -> Predictions:
 
     The pictures of a prepared folder are called as in the source, or by their path in the folder.
     """
-    from mien.data.atomic import read_csv
+    from mien.atomic import read_csv
     from mien.data.manifest import MANIFEST
 
     rows = read_csv(data / MANIFEST) if data.is_dir() else []

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from mien.cli.plain import say
 from mien.cli.train import What, keep_pages, read_recipe
+from mien.cores import cores
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 
@@ -55,7 +56,7 @@ def tune(
     opened = tuning.open_study(
         name, storage or f"sqlite:///{folder / 'study.db'}", seed=recipe.seed
     )
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, cores() // jobs)
     shared = os.environ | {"OMP_NUM_THREADS": str(threads)}
     data = load(recipe.data.path).of("train")
     tuning.check_same(opened, recipe, data)

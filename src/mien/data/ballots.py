@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.atomic import read_csv
+from mien.atomic import read_csv
 from mien.data.listing import NO_VOTES, Listing, no_votes
 from mien.emotions import BALLOT, VOTE_COLUMNS
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.atomic import replacing
+from mien.atomic import replacing
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mien.data import manifest as tables
-from mien.data.atomic import read_csv
+from mien.atomic import read_csv
 from mien.data.layout import encode
 from mien.data.packed import EXCLUDED, read_packed
 

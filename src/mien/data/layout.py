@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data.atomic import sweep, write_bytes
+from mien.atomic import sweep, write_bytes
 from mien.data.groups import SPLIT_NAMES
 from mien.data.neighbours import Rows
 from mien.data.reading import Progress, quiet

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data import manifest as tables
-from mien.data.atomic import write_csv, write_json
+from mien.atomic import write_csv, write_json
 from mien.data.decisions import Decision
 from mien.data.duplicates import Copies
 from mien.data.fates import Fates

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from mien.data.atomic import replacing
+from mien.atomic import replacing
 from mien.data.neighbours import Rows
 
 FACES = "faces.npz"

@@ -11,7 +11,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from mien.data import check
-from mien.data.atomic import replacing
+from mien.atomic import replacing
 from mien.data.cache import Arrays, Cache, key_of
 from mien.data.dataset import SIZE, fit, pixel_hash
 from mien.data.listing import Listing

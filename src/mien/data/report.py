@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mien.data.atomic import write_bytes
+from mien.atomic import write_bytes
 from mien.data.gallery import Gallery, Tile, best, distinct
 from mien.data.layout import FACTS
 from mien.data.outputs import MISLABELLED

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.infer.session import CPU, best_batch, cores, only_asked_for, open_session
+from mien.cores import cores
+from mien.infer.session import CPU, best_batch, only_asked_for, open_session
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -17,7 +17,7 @@ from mien.images import ImageError, Source, read
 from mien.infer.detect import BlazeFace, Detection
 from mien.infer.model import Model, join
 from mien.infer.results import Picture
-from mien.infer.session import cores
+from mien.cores import cores
 
 _AHEAD = 3  # batches in work or waiting for their turn, for each worker
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mien.cores import cores
+
 if TYPE_CHECKING:
     import onnxruntime
 
@@ -25,7 +27,7 @@ def open_session(graph: Path, *, threads: int = 0) -> onnxruntime.InferenceSessi
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or cores()
     # else the detector's threads spin on while the classifier's work, and a photo takes longer
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # patterns are kept for every size of batch or picture seen
@@ -56,10 +58,3 @@ def providers() -> list[str]:
 
     wanted = os.environ.get("MIEN_DEVICE", "").lower() != "cpu"
     return [GPU, CPU] if wanted and GPU in onnxruntime.get_available_providers() else [CPU]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

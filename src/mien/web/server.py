@@ -1,13 +1,13 @@
 """``mien serve``: uvicorn around the app, with a shutdown that finishes what was accepted."""
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 
+from mien.cores import cores
 from mien.infer.model import load
 from mien.web.app import create_app
 from mien.web.auth import check_exposure
@@ -61,7 +61,7 @@ def serve(
         limits=limits,
         token=token,
         origins=origins,
-        threads=threads or os.cpu_count() or 1,
+        threads=threads or cores(),
         batching=batching,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -1,6 +1,6 @@
 import pytest
 
-from mien.data import atomic
+from mien import atomic
 from tests.full_disk import no_file_above
 
 
