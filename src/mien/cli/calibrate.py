@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from mien.cli.plain import say, show
+from mien.cli.progress import Stages
 
 LEAST, PLENTY = 50, 500
 
@@ -52,8 +53,10 @@ def calibrate(
             f"{data}: {bundle.card.name} was trained on its split {split!r}, where it is too sure; "
             "give pictures that are new to it"
         )
-    table, _ = classify(str(bundle.path), dataset, split)
-    found = calibration(table, draws=draws)
+    with Stages() as stages:
+        table, _ = classify(str(bundle.path), dataset, split, progress=stages)
+        stages("calibrating", 0, 0)
+        found = calibration(table, draws=draws)
     show(as_table({"calibration": found}), Console())
     made = recalibrate(bundle, fit(table), out, name=name or out.name)
     if len(part) < PLENTY:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.plain import say
+from mien.cli.progress import Stages
 
 
 class Store(StrEnum):
@@ -59,11 +60,13 @@ def export(
     if carry and len(members) > 1:
         raise ValueError("--carry: an ensemble has no weights to start from; export one run")
     train = load(data).of("train")
-    bundle = shipping.ship(
-        members, out, name=name or out.name, flip=flip,
-        weights=weights.value, crops=train.images[:: max(1, len(train) // 2000)],
-        calibrate=None if calibrate is None else Predictions.load(calibrate), frame=FRAME,
-    )  # fmt: skip
+    with Stages() as stages:
+        stages("exporting", 0, 0)
+        bundle = shipping.ship(
+            members, out, name=name or out.name, flip=flip,
+            weights=weights.value, crops=train.images[:: max(1, len(train) // 2000)],
+            calibrate=None if calibrate is None else Predictions.load(calibrate), frame=FRAME,
+        )  # fmt: skip
     (bundle.path / WEIGHTS).unlink(missing_ok=True)  # those of an earlier export to this folder
     if carry:
         shipping.carry(next(iter(members)), bundle.path)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from mien.atomic import write_bytes
 from mien.cli.plain import say, show
+from mien.cli.progress import Stages
 
 if TYPE_CHECKING:
     from mien.measure.predictions import Predictions
@@ -78,9 +80,12 @@ def evaluate(
         from mien.data.dataset import load
 
         source = bundle_of(what[0], Path(what[1]))
-        table, card = classify(source, load(Path(what[1])), split)
+        with Stages() as stages:
+            table, card = classify(source, load(Path(what[1])), split, progress=stages)
         folder = out or _folder_of(source, split)
-    result = measure(table, draws=draws, seed=seed)
+    with Stages() as stages:
+        stages("intervals", 0, 0)
+        result = measure(table, draws=draws, seed=seed)
     if card:
         result["card"] = card
     folder.mkdir(parents=True, exist_ok=True)
@@ -285,6 +290,4 @@ def _folder_of(source: str, split: str) -> Path:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode() + b"\n")

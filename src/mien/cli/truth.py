@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from mien.measure.readers import common_rows, join, read
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
 
+BLOCK = 1024
+"""Pictures between two reports of how many are scored."""
 CARD_FACTS = ("name", "cost", "start", "licence", "data", "calibration", "views")
 
 
@@ -70,16 +73,32 @@ def _check_stems(given: list[str], source_of: dict[str, str], data: Path) -> Non
             )
 
 
-def classify(source: str, dataset: Dataset, split: str) -> tuple[Predictions, dict[str, Any]]:
-    """A bundle's scores of one split, and what its card says that a report repeats."""
+def classify(
+    source: str,
+    dataset: Dataset,
+    split: str,
+    *,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> tuple[Predictions, dict[str, Any]]:
+    """A bundle's scores of one split, and what its card says that a report repeats.
+
+    ``progress`` is told the stage, and how many of how many pictures are scored.
+    """
     import mien
 
     images = dataset.of(split).images
     model = mien.load(source)
-    scores = model.classify(images)
+    label, ballot = [], []
+    for start in range(0, max(1, len(images)), BLOCK):
+        progress("scoring", start, len(images))
+        scores = model.classify(images[start : start + BLOCK])
+        label.append(scores.label)
+        ballot.append(scores.ballot)
+    progress("scoring", len(images), len(images))
     card = model.bundle.card
     facts = {name: getattr(card, name) for name in CARD_FACTS}
-    return table(dataset, split, scores.label, scores.ballot, system=card.name), facts
+    both = np.concatenate(label), np.concatenate(ballot)
+    return table(dataset, split, *both, system=card.name), facts
 
 
 def table(

@@ -1,0 +1,135 @@
+"""Fits trainings to a time budget: how large the pictures, how many epochs, how long."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
+ENOUGH = 10
+"""Epochs below which a smaller picture size is worth more than a larger one."""
+MOST = 60
+"""Epochs beyond which more of them bring little, whatever the budget."""
+RESERVE = 0.15
+"""Share of the budget for preparing, exporting and measuring, and for speeds that fall."""
+SMALL_EPOCHS = 0.35
+"""Share of the epochs that run at the smaller of two sizes, where a plan has two."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One training of the plan: ``sizes`` in pixels, the first for the early epochs."""
+
+    member: str
+    recipe: str
+    sizes: tuple[int, ...]
+    epochs: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self) | {"sizes": list(self.sizes), "seconds": round(self.seconds, 1)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trainings that a budget of ``budget`` seconds allows, in the order in which they run."""
+
+    budget: float
+    choices: tuple[Choice, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Expected length of all trainings."""
+        return sum(choice.seconds for choice in self.choices)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {"budget": self.budget, "members": [choice.to_dict() for choice in self.choices]}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Plan:
+        """What ``to_dict`` wrote."""
+        choices = [Choice(**each | {"sizes": tuple(each["sizes"])}) for each in raw["members"]]
+        return cls(float(raw["budget"]), tuple(choices))
+
+
+def to_seconds(text: str) -> float:
+    """``90s``, ``45m``, ``1.5h``; a bare number is minutes.
+
+    Raises:
+        ValueError: anything else.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not match or not float(match[1]):
+        raise ValueError(f"--budget {text!r}: give a time such as 90s, 45m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def make(
+    speeds: Mapping[str, Mapping[int, float]],
+    recipes: Mapping[str, str],
+    *,
+    images: int,
+    budget: float,
+    overhead: float = 0.0,
+) -> Plan:
+    """Share a budget among trainings.
+
+    A slow network gets more time than a fast one, but fewer epochs: time is shared by the square
+    root of what an epoch costs. Each takes the largest pictures at which its time allows
+    ``ENOUGH`` epochs.
+
+    Args:
+        speeds: member to picture size to images a second, as measured on this machine.
+        recipes: member to the name of its recipe.
+        images: pictures of an epoch.
+        budget: seconds in all.
+        overhead: seconds that are known to go to other work.
+
+    Raises:
+        ValueError: the budget does not allow one epoch of each; the message says what would.
+    """
+    cost = {member: images / min(by_size.values()) for member, by_size in speeds.items()}
+    weight = {member: math.sqrt(seconds) for member, seconds in cost.items()}
+    left = budget * (1 - RESERVE) - overhead
+    choices = []
+    for member, by_size in speeds.items():
+        share = left * weight[member] / sum(weight.values())
+        choices.append(_choose(member, recipes[member], by_size, images=images, seconds=share))
+    if any(choice.epochs < 1 for choice in choices):
+        cheapest = {m: images / max(by_size.values()) for m, by_size in speeds.items()}
+        needed = max(c * sum(weight.values()) / weight[m] for m, c in cheapest.items())
+        minutes = math.ceil((needed * 1.05 + overhead) / (1 - RESERVE) / 60)
+        raise ValueError(
+            f"{budget / 60:.0f} minutes do not allow an epoch of each of {', '.join(speeds)} here; "
+            f"give --budget {minutes}m, or fewer --families"
+        )
+    return Plan(budget, tuple(sorted(choices, key=lambda choice: choice.seconds)))
+
+
+def _choose(
+    member: str, recipe: str, by_size: Mapping[int, float], *, images: int, seconds: float
+) -> Choice:
+    """The largest pictures with which ``seconds`` allow enough epochs, else the smallest."""
+    ascending = sorted(by_size)
+    options: list[tuple[int, ...]] = [(ascending[0],)]
+    for small, large in zip(ascending, ascending[1:], strict=False):
+        options += [(small, large)]
+    for sizes in reversed(options):
+        each = _epoch(by_size, sizes, images)
+        epochs = min(MOST, int(seconds / each))
+        if epochs >= ENOUGH or sizes == options[0]:
+            return Choice(member, recipe, sizes, epochs, epochs * each)
+    raise AssertionError
+
+
+def _epoch(by_size: Mapping[int, float], sizes: tuple[int, ...], images: int) -> float:
+    """Mean seconds of an epoch."""
+    if len(sizes) == 1:
+        return images / by_size[sizes[0]]
+    small, large = (images / by_size[size] for size in sizes)
+    return SMALL_EPOCHS * small + (1 - SMALL_EPOCHS) * large
