@@ -30,7 +30,7 @@ from mien.emotions import NOT_A_FACE, UNKNOWN
 CHILD = """
 import json, resource, sys, time
 begin = time.perf_counter()
-from mien.cli.judging import judge_with
+from mien.workflows.judging import judge_with
 from mien.data.options import Options
 from mien.data.prepare import prepare
 source, out, bundle = sys.argv[1:]

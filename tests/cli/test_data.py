@@ -5,9 +5,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mien.cli.data import app
-from mien.cli.judging import face_scores, label_scores, not_trained_on
 from mien.data import download
 from mien.data.dataset import load
+from mien.workflows.judging import face_scores, label_scores, not_trained_on
 from tests.data.drawn import face, write_folder
 
 run = CliRunner()

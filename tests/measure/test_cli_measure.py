@@ -153,8 +153,8 @@ def test_a_run_gives_the_scores_of_the_split_that_was_asked_for(tmp_path):
 
 def test_votes_of_a_prepared_folder_are_measured(tmp_path):
     """`mien data prepare` keeps them in its packed file alone."""
-    from mien.cli.truth import truth
     from mien.data.prepare import prepare
+    from mien.workflows.truth import truth
     from tests.data.drawn import write_folder, write_votes
 
     write_folder(tmp_path / "source", {"happy": 12, "sad": 12})
@@ -168,8 +168,8 @@ def test_votes_of_a_prepared_folder_are_measured(tmp_path):
 
 def test_scores_are_joined_by_the_names_of_a_prepared_folder(tmp_path):
     """Its pictures are numbered anew, so that a name may be another one's in the source."""
-    from mien.cli.truth import joined, truth
     from mien.data.prepare import prepare
+    from mien.workflows.truth import joined, truth
     from tests.data.drawn import write_folder
 
     write_folder(tmp_path / "source", {"happy": 12, "sad": 12})
@@ -309,7 +309,7 @@ def test_infinity_does_not_reach_json(tmp_path):
 
 
 def test_a_truth_in_capitals_is_read(tmp_path):
-    from mien.cli.truth import truth
+    from mien.workflows.truth import truth
 
     made = make_table(20)
     rows = [f"{i},{EMOTIONS[y]}" for i, y in zip(made.id, made.y, strict=True)]

@@ -14,14 +14,15 @@ from tests.train.conftest import tiny_recipe
 from typer.testing import CliRunner
 
 from mien.bundle import load
-from mien.cli.export import bundle_of, export, weights_of
-from mien.cli.judging import not_trained_on
+from mien.cli.export import export, weights_of
 from mien.cli.measure import evaluate
 from mien.data import dataset
 from mien.train import run, weights
 from mien.train.fit import fit
 from mien.train.starts import begin
 from mien.train.watch import Silent
+from mien.workflows.evaluation import bundle_of
+from mien.workflows.judging import not_trained_on
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A budget is shared so that each network trains, and none longer than it has."""
 
+import itertools
+
 import pytest
 
 from mien.workflows.plan import Plan, make, to_seconds
@@ -26,7 +28,7 @@ def test_more_time_gives_more_epochs_and_then_larger_pictures():
         {c.member: c for c in make(SPEEDS, RECIPES, images=20_000, budget=m * 60).choices}
         for m in (20, 60, 400)
     ]
-    for few, more in zip(by_budget, by_budget[1:], strict=False):
+    for few, more in itertools.pairwise(by_budget):
         for member in SPEEDS:
             larger = max(more[member].sizes) > max(few[member].sizes)
             assert larger or more[member].epochs >= few[member].epochs
@@ -53,7 +55,9 @@ def test_a_plan_survives_its_file():
     assert again.choices[0].sizes == plan.choices[0].sizes
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("45m", 2700), ("2h", 7200), ("5", 300)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("45m", 2700), ("2h", 7200), ("5", 300)]
+)
 def test_times(text, seconds):
     assert to_seconds(text) == seconds
 

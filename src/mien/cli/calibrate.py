@@ -31,16 +31,16 @@ def calibrate(
     Example: mien calibrate default data/mine --out models/mine
     """
     from mien.bundle import load as load_bundle
-    from mien.cli.export import bundle_of
-    from mien.cli.judging import not_trained_on
-    from mien.cli.truth import classify
     from mien.data.dataset import load
     from mien.measure.calibrate import fit
     from mien.measure.evaluate import calibration
     from mien.measure.tables import calibration as as_table
     from mien.train.recalibrate import recalibrate
+    from mien.workflows.evaluation import bundle_of
+    from mien.workflows.judging import not_trained_on
+    from mien.workflows.truth import classify
 
-    bundle = load_bundle(bundle_of(model, data))
+    bundle = load_bundle(bundle_of(model, data, tell=say))
     dataset = load(data)
     part = dataset.of(split)
     if len(part) < LEAST:

@@ -68,10 +68,10 @@ def prepare(
 
     Example: mien data prepare downloads/fer2013 data/fer --map contempt=drop
     """
-    from mien.cli.judging import judge_with, label_scores
     from mien.data.decisions import FILE, read_decisions, read_given
     from mien.data.options import Options
     from mien.data.prepare import prepare as run
+    from mien.workflows.judging import judge_with, label_scores
 
     given = None if decisions is None else read_given(decisions)
     options = Options(

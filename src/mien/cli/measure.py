@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from mien.atomic import write_bytes
 from mien.cli.plain import say, show
 from mien.cli.progress import Stages
+from mien.workflows.evaluation import write_metrics
 
 if TYPE_CHECKING:
     from mien.measure.predictions import Predictions
@@ -54,14 +54,13 @@ def evaluate(
     if len(what) != (1 if predictions else 2):
         needed = "the data alone" if predictions else "a bundle (or run) and the data"
         raise ValueError(f"give {needed}; got {' '.join(what) or 'nothing'}")
-    from mien.bundle import sha256
-    from mien.measure.evaluate import evaluate as measure
     from mien.measure.tables import all_tables
+    from mien.workflows import evaluation as workflow
 
     console = Console()
     if predictions:
-        from mien.cli.truth import joined, truth
         from mien.measure.readers import read
+        from mien.workflows.truth import joined, truth
 
         data = Path(what[0])
         folder = out or Path(f"{predictions.stem}.evaluation")
@@ -69,29 +68,20 @@ def evaluate(
             if _table_of(given).resolve() == (folder / "predictions.npz").resolve():
                 raise ValueError(f"{given}: would be overwritten; choose another --out")
         scores, known = read(predictions), truth(data, split)
-        table, card = joined(scores, known, data), None
+        table = joined(scores, known, data)
         if len(table) < len(known):
             say(f"{predictions} scores {len(table):,} of {len(known):,} pictures")
         if len(table) < len(scores):
             say(f"{data} lacks {len(scores) - len(table):,} of {len(scores):,} scored pictures")
-    else:
-        from mien.cli.export import bundle_of
-        from mien.cli.truth import classify
-        from mien.data.dataset import load
-
-        source = bundle_of(what[0], Path(what[1]))
         with Stages() as stages:
-            table, card = classify(source, load(Path(what[1])), split, progress=stages)
-        folder = out or _folder_of(source, split)
-    with Stages() as stages:
-        stages("intervals", 0, 0)
-        result = measure(table, draws=draws, seed=seed)
-    if card:
-        result["card"] = card
-    folder.mkdir(parents=True, exist_ok=True)
-    table.save(folder / "predictions.npz")
-    result["predictions_sha256"] = sha256(folder / "predictions.npz")
-    _write_json(folder / "metrics.json", result)
+            result = workflow.keep(table, folder, draws=draws, seed=seed, progress=stages)
+    else:
+        data = Path(what[1])
+        with Stages() as stages:
+            model = workflow.bundle_of(what[0], data, tell=say)
+            folder, result = workflow.evaluate(
+                model, data, split=split, out=out, draws=draws, seed=seed, progress=stages
+            )
     for each in all_tables(result):
         show(each, console)
     say(f"wrote {folder / 'predictions.npz'} and {folder / 'metrics.json'}")
@@ -120,7 +110,7 @@ def compare(
 
     pair = _read_each([first, second], split)
     if data is not None:
-        from mien.cli.truth import joined, truth
+        from mien.workflows.truth import joined, truth
 
         known = truth(data, split)
         pair = [joined(table, known, data) for table in pair]
@@ -128,7 +118,7 @@ def compare(
     console = Console()
     show(comparison(found), console)
     if out:
-        _write_json(out, found)
+        write_metrics(out, found)
         say(f"wrote {out}")
 
 
@@ -159,7 +149,7 @@ def ensemble(
 
     tables = [read(_scores_of(path, split)) for path in members]
     if data is not None:
-        from mien.cli.truth import joined, truth
+        from mien.workflows.truth import joined, truth
 
         known = truth(data, split)
         tables = [joined(each, known, data) for each in tables]
@@ -172,7 +162,7 @@ def ensemble(
     show(contest(compared, n=len(tables[0])), console)
     for path, weight in weights.items():
         say(f"{weight:6.3f}  {path}")
-    _write_json(out, {"method": method, "members": weights, "comparison": compared})
+    write_metrics(out, {"method": method, "members": weights, "comparison": compared})
     say(f"wrote {out}")
 
 
@@ -210,7 +200,7 @@ def report(
     run = _scores_of(run, split)
     tables = _read_each([run, *(others or [])], split)
     if data is not None and any(not each.known.any() for each in tables):
-        from mien.cli.truth import joined, truth
+        from mien.workflows.truth import joined, truth
 
         known = truth(data, split)
         tables = [each if each.known.any() else joined(each, known, data) for each in tables]
@@ -221,7 +211,7 @@ def report(
         result |= measure(table, draws=draws, seed=how["seed"])
     pictures = None
     if faces and data is not None:
-        from mien.cli.truth import pictures_of
+        from mien.workflows.truth import pictures_of
 
         pictures = pictures_of(table, data)
     made = build(table, result, others=tables[1:], card=result.get("card"), pictures=pictures)
@@ -280,14 +270,3 @@ def _scores_of(path: Path, split: str) -> Path:
             "or choose another --split"
         )
     return folder
-
-
-def _folder_of(source: str, split: str) -> Path:
-    """The run's own folder; a folder named after a bundle, here; below it for other splits."""
-    path = Path(source)
-    folder = path if (path / "bundle").is_dir() else Path(f"{path.resolve().name}.evaluation")
-    return folder if split == "test" else folder / split
-
-
-def _write_json(path: Path, value: Any) -> None:
-    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode() + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -117,7 +118,7 @@ def _choose(
     """The largest pictures with which ``seconds`` allow enough epochs, else the smallest."""
     ascending = sorted(by_size)
     options: list[tuple[int, ...]] = [(ascending[0],)]
-    for small, large in zip(ascending, ascending[1:], strict=False):
+    for small, large in itertools.pairwise(ascending):
         options += [(small, large)]
     for sizes in reversed(options):
         each = _epoch(by_size, sizes, images)

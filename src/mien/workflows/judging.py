@@ -1,4 +1,4 @@
-"""Hands the data room what models say of crops, so that it needs no models itself."""
+"""What models say of crops, for the data room, which knows no models."""
 
 from __future__ import annotations
 
