@@ -52,6 +52,7 @@ def build(
     others: Sequence[Predictions] = (),
     card: dict[str, Any] | None = None,
     pictures: NDArray[np.uint8] | None = None,
+    extra: Sequence[Table] = (),
 ) -> Report:
     """Write the report of one system.
 
@@ -62,6 +63,7 @@ def build(
         card: of its bundle, for cost, origin and data; sections without facts are left out.
         pictures: (N, H, W) or (N, H, W, 3) uint8, one a row of ``table``; None leaves
             placeholders in the contact sheet, for reports that may not show the faces.
+        extra: tables to show beside the comparison, such as how the system was made.
     """
     card = {"start": "", "licence": "", **(card or {})}
     rows = worst(table, n=MISTAKES)
@@ -86,6 +88,7 @@ def build(
         "mistakes": describe(table, rows, pictures=shown),
         "has_votes": bool(table.has_votes.any()),
         "comparison": against(table, others, draws=result["interval"]["draws"]),
+        "extra": extra,
         "cost": cost(card),
         "card": card,
         "spell": spell,

@@ -1,0 +1,155 @@
+"""The networks that a pipeline can train, and how fast they train on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
+    from mien.train.recipe import Recipe
+    from mien.workflows.pipeline import Options
+
+FAMILIES = {"vgg19": "vgg19", "resnet": "resnet18", "efficientnet": "efficientnet_b0"}
+"""The families of the project, and the recipe that each is trained by."""
+OFFLINE = {"resnet18": "face_resnet"}
+"""What a recipe gives way to where the weights of ImageNet cannot be fetched: its network would
+have to begin at random, and few epochs are not enough for that."""
+SIZES = (48, 64, 80, 96, 112)
+"""Sides of pictures to choose from, pixels."""
+SECONDS = 2.5
+"""How long one network at one size is timed, after its first steps."""
+WARM_UP = 2
+TIMED = 4096
+"""Pictures of the epoch that is timed: more than go through in its seconds on two cores."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of the pipeline: its name, its recipe's, and its trunk where it is not that's."""
+
+    name: str
+    recipe: str
+    trunk: str = ""
+
+
+class _TimeIsUp(Exception):  # noqa: N818
+    """Ends a timed epoch."""
+
+
+def has_gpu() -> bool:
+    """Whether trainings run on a GPU here."""
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def find(name: str) -> Member:
+    """The member that a family, a recipe or a network of timm means.
+
+    Raises:
+        ValueError: none of these; the message lists families and recipes.
+    """
+    import timm
+
+    from mien.train.recipe import names
+    from mien.train.starts import hub
+
+    known = names()
+    recipe = FAMILIES.get(name, name)
+    if recipe in OFFLINE and not hub.reachable("resnet18"):
+        recipe = OFFLINE[recipe]
+    if recipe in known:
+        return Member(name, recipe)
+    if timm.is_model(name):
+        return Member(name, "resnet18", trunk=name)
+    raise ValueError(
+        f"--families {name}: no family ({', '.join(FAMILIES)}), recipe ({', '.join(known)}) or "
+        "network of timm has this name"
+    )
+
+
+def load(
+    member: str, recipe: str, folder: Path, options: Options, changed: Sequence[str]
+) -> Recipe:
+    """A recipe as the pipeline trains it: on ``folder``, taught by the options' teacher."""
+    from mien.train.recipe import load as read
+    from mien.train.recipe import toml_value
+
+    trunk = find(member).trunk
+    keys = [f"name={toml_value(member)}", f"data.path={toml_value(str(folder))}",
+            f"targets.teacher={toml_value(options.teacher)}"]  # fmt: skip
+    keys += ["targets.teacher_weight=0.5", "targets.teacher_views=2"] if options.teacher else []
+    keys += [f"network.trunk={toml_value(trunk)}", "network.stem=stock"] if trunk else []
+    return read(recipe, [*keys, *changed, *options.overrides])
+
+
+def speeds(
+    member: Member, options: Options, *, tell: Callable[[str, int, int], None]
+) -> dict[int, float]:
+    """Images a second by picture size, each timed for some seconds of training on noise.
+
+    Sizes that the network does not take, or that are smaller than half of its recipe's, are left
+    out.
+    """
+    recipe = load(member.name, member.recipe, Path(), options, [])
+    usual = recipe.network.size
+    sizes = [size for size in SIZES if usual / 2 <= size <= usual * 1.5] or [usual]
+    found = {}
+    for number, size in enumerate(sizes):
+        tell(f"timing {member.name}", number, len(sizes))
+        changed = [f"network.size={size}", "sizes={}", "epochs=1", "targets.teacher=''"]
+        trial = load(member.name, member.recipe, Path(), options, changed)
+        found[size] = images_per_second(trial, noise(TIMED))
+    tell(f"timing {member.name}", len(sizes), len(sizes))
+    return found
+
+
+def noise(count: int) -> Dataset:
+    """``count`` pictures of noise with labels and votes: their contents do not matter to a timer."""
+    import numpy as np
+
+    from mien.data.dataset import Dataset
+    from mien.emotions import BALLOT, EMOTIONS
+
+    rng = np.random.default_rng(0)
+    return Dataset(
+        id=np.array([f"{number}" for number in range(count)]),
+        images=rng.integers(0, 256, (count, 48, 48), dtype=np.uint8),
+        emotion=np.arange(count) % len(EMOTIONS),
+        votes=rng.multinomial(10, np.full(len(BALLOT), 1 / len(BALLOT)), count),
+        split=np.full(count, "train"),
+        group=np.arange(count),
+    )
+
+
+def images_per_second(recipe: Recipe, train: Dataset) -> float:
+    """The speed of a training on this machine, without its first steps."""
+    from mien.train.fit import prepare_epoch, start
+    from mien.train.loop import train_epoch
+    from mien.train.watch import Silent
+
+    state, _ = start(recipe, train, Silent())
+    prepare_epoch(state)
+    began, done, steps = 0.0, 0, 0
+
+    def on_batch(images: int) -> None:
+        nonlocal began, done, steps
+        steps += 1
+        now = time.monotonic()
+        if steps == min(WARM_UP, state.per_epoch):
+            began, done = now, 0
+            return
+        done += images
+        if began and now - began > SECONDS:
+            raise _TimeIsUp
+
+    before = time.monotonic()
+    with suppress(_TimeIsUp):
+        train_epoch(state, on_batch=on_batch)
+    now = time.monotonic()
+    return done / (now - began) if done and began else recipe.batch_size / (now - before)
