@@ -32,6 +32,7 @@ def build() -> typer.Typer:
         doctor,
         export,
         measure,
+        pipeline,
         predict,
         train,
         tune,
@@ -62,6 +63,7 @@ def build() -> typer.Typer:
         use: (predict.predict, video.video, web.serve, web.page),
         judge: (measure.evaluate, measure.compare, measure.report),
         make: (
+            pipeline.pipeline,
             train.train,
             train.runs,
             tune.tune,

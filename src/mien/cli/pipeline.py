@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mien.cli.plain import grid, say
 from mien.cli.progress import Bar, Stages, duration
+from mien.workflows.options import Talk
 
 if TYPE_CHECKING:
     from mien.train.watch import Watcher
@@ -56,7 +57,8 @@ def pipeline(
     keep_pages()
     from mien.train.watch import Stopped
     from mien.workflows.judging import judge_with
-    from mien.workflows.pipeline import ENSEMBLE, Options
+    from mien.workflows.members import ENSEMBLE
+    from mien.workflows.options import Options
     from mien.workflows.pipeline import pipeline as run
     from mien.workflows.plan import to_seconds
 
@@ -85,7 +87,7 @@ def pipeline(
     say(f"read {done.report}; try: mien predict --model {out / ENSEMBLE} PHOTO")
 
 
-class _Screen:
+class _Screen(Talk):
     """Shows a pipeline on the terminal: a line a step, a bar within it."""
 
     def __init__(self) -> None:

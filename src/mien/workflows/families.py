@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mien.workflows.options import FAMILIES, Options
+
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.train.recipe import Recipe
-    from mien.workflows.pipeline import Options
 
-FAMILIES = {"vgg19": "vgg19", "resnet": "resnet18", "efficientnet": "efficientnet_b0"}
-"""The families of the project, and the recipe that each is trained by."""
 OFFLINE = {"resnet18": "face_resnet"}
 """What a recipe gives way to where the weights of ImageNet cannot be fetched: its network would
 have to begin at random, and few epochs are not enough for that."""
@@ -110,7 +109,7 @@ def speeds(
 
 
 def noise(count: int) -> Dataset:
-    """``count`` pictures of noise with labels and votes: their contents do not matter to a timer."""
+    """``count`` pictures of noise, which time a training as well as faces would."""
     import numpy as np
 
     from mien.data.dataset import Dataset
