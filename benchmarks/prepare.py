@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.data.ballots import merge_votes
-from mien.data.folders import list_folder
+from mien.data.formats.folders import list_folder
 from mien.emotions import NOT_A_FACE, UNKNOWN
 
 CHILD = """

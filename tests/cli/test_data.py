@@ -19,23 +19,23 @@ def text(result):
 
 def test_prepare_and_report(tmp_path):
     write_folder(tmp_path / "set", {"happy": 12, "sad": 12})
-    (tmp_path / "set" / "train" / "contempt").mkdir()
+    (tmp_path / "set" / "train" / "bored").mkdir()
     (tmp_path / "set" / "train" / "happy" / "face_0000.png").rename(
-        tmp_path / "set" / "train" / "contempt" / "face.png"
+        tmp_path / "set" / "train" / "bored" / "face.png"
     )
     out = tmp_path / "out"
     args = ["prepare", str(tmp_path / "set"), str(out), "--bundle", "none", "--no-detector"]
-    with pytest.raises(ValueError, match="contempt=drop"):
+    with pytest.raises(ValueError, match="bored=drop"):
         run.invoke(app, args, catch_exceptions=False)
-    result = run.invoke(app, [*args, "--map", "contempt=drop"], catch_exceptions=False)
+    result = run.invoke(app, [*args, "--map", "bored=drop"], catch_exceptions=False)
     assert result.exit_code == 0
     assert "1 mapped-out" in text(result)
     assert "23 of 24 pictures" in text(result)
     (out / "report.html").unlink()
     assert run.invoke(app, ["report", str(out)]).exit_code == 0
     assert (out / "report.html").exists()
-    with pytest.raises(ValueError, match="write FOLDER=EMOTION"):
-        run.invoke(app, [*args, "--map", "contempt"], catch_exceptions=False)
+    with pytest.raises(ValueError, match="write CLASS=EMOTION"):
+        run.invoke(app, [*args, "--map", "bored"], catch_exceptions=False)
 
 
 def test_decisions_that_are_named_must_be_there_and_others_are_not_lost(tmp_path):

@@ -63,7 +63,17 @@ def test_the_detector_is_asked_about_suspicious_pictures_once(tmp_path):
     path = tmp_path / "crops.npy"
     np.save(path, images)
     empty = np.array([""] * len(images))
-    crops = Crops(path, empty, {}, empty.astype("S64"), np.zeros(0, bool), np.zeros(0, bool), "key")
+    crops = Crops(
+        path,
+        empty,
+        {},
+        empty.astype("S64"),
+        np.zeros(0, bool),
+        np.zeros(0, bool),
+        np.full(len(images), -1.0),
+        np.zeros(0, bool),
+        "key",
+    )
     asked = []
 
     def look(batch):

@@ -12,7 +12,7 @@ from mien.data.decisions import Decision, write_decisions
 from mien.data.manifest import read_placed
 from mien.data.options import Options
 from mien.data.prepare import prepare
-from mien.data.report import write_report
+from mien.data.report_page import write_report
 from tests.data.drawn import brightened, write_folder
 
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from mien.data.dataset import load
-from mien.data.folders import understand
-from mien.data.pixelcsv import decode_pixels
+from mien.data.formats.pixelcsv import decode_pixels
 from mien.data.sources import list_source
+from mien.data.words import understand
 from mien.emotions import BALLOT, EMOTIONS, VOTE_COLUMNS
 
 
@@ -53,19 +53,21 @@ def test_usage_comes_from_file_names(tmp_path):
 
 
 def test_unknown_folders_are_an_error_that_lists_what_is_understood(tmp_path):
-    picture(tmp_path / "train" / "contempt" / "a.png")
+    picture(tmp_path / "train" / "bored" / "a.png")
     picture(tmp_path / "train" / "happy" / "b.png")
-    with pytest.raises(ValueError, match=r"contempt.*1 pictures.*happiness.*--map 'contempt=drop'"):
+    with pytest.raises(ValueError, match=r"bored.*1 pictures.*--map 'bored=drop'.*happiness"):
         list_source(tmp_path)
-    assert list_source(tmp_path, mapping={"Contempt": "drop"}).emotion.tolist() == [-1, 3]
-    assert list_source(tmp_path, mapping={"contempt": "disgust"}).emotion.tolist() == [1, 3]
+    dropped = list_source(tmp_path, mapping={"Bored": "drop"})
+    assert dropped.emotion.tolist() == [-1, 3]
+    assert dropped.outside == {0: ("mapped-out", "bored")}
+    assert list_source(tmp_path, mapping={"bored": "neutral"}).emotion.tolist() == [4, 3]
     with pytest.raises(ValueError, match="sadd"):
-        list_source(tmp_path, mapping={"contempt": "sadd"})
+        list_source(tmp_path, mapping={"bored": "sadd"})
 
 
 def test_mapping_goes_before_known_names():
-    assert understand("happy", {"HAPPY": "sad"}) == 5
-    assert understand("3", {"3": "happy"}) == 3
+    assert understand("happy", {"HAPPY": "sad"}).emotion == 5
+    assert understand("3", {"3": "happy"}).emotion == 3
     assert understand("3", {}) is None
 
 

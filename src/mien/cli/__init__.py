@@ -98,6 +98,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     # Pillow's, of large pictures and odd EXIF blocks, which mien reads or refuses in its own words
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    warnings.formatwarning = lambda message, *_, **__: f"mien: {message}\n"
     try:
         build()()
     except ModuleNotFoundError as error:

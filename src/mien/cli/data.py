@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mien.data.outputs import Result
+    from mien.data.writing import Result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,61 +22,100 @@ Out = Annotated[Path, typer.Argument(help="The prepared folder.")]
 @app.command()
 def prepare(
     source: Annotated[
-        Path, typer.Argument(help="Image folders, or fer2013.csv, or icml_face_data.csv.")
+        Path, typer.Argument(help="A folder of pictures, a table of labels, or a pixel CSV.")
     ],
-    out: Annotated[Path, typer.Argument(help="An empty folder, or one prepared before.")],
+    out: Annotated[Path, typer.Argument(help="An empty folder, or one from an earlier prepare.")],
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", help="FOLDER=EMOTION, or FOLDER=drop; may be repeated."),
+        typer.Option(
+            "--map", help="CLASS=EMOTION or CLASS=drop, for folders and labels; repeatable."
+        ),
     ] = None,
     votes: Annotated[
-        Path | None, typer.Option(help="votes.csv or FER+'s fer2013new.csv, if not beside them.")
+        Path | None,
+        typer.Option(help="votes.csv or FER+'s fer2013new.csv, if not beside the pictures."),
     ] = None,
     split: Annotated[
-        str, typer.Option(help="Ratio of train:valid:test, or official, or keep.")
+        str,
+        typer.Option(
+            help="train:valid:test ratio; keep = the source's own; official = FER-2013's contest."
+        ),
     ] = "8:1:1",
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 0,
     copies: Annotated[
-        str, typer.Option(help="Of a group of copies keep one, or all (in one split).")
+        str, typer.Option(help="Of a group of duplicates keep one, or all (in one split).")
     ] = "one",
     correlation: Annotated[
-        float, typer.Option(help="From which pictures count as copies; 2 for identical ones only.")
+        float, typer.Option(help="Minimum correlation for a duplicate; 2 = exact only.")
     ] = 0.92,
     bundle: Annotated[
-        str, typer.Option(help="Model that helps to find what is no face; none for none.")
+        str, typer.Option(help="Model that helps to find pictures without a face, or none.")
     ] = "default",
     detector: Annotated[
-        bool, typer.Option(help="Ask the face detector about suspicious pictures.")
+        bool,
+        typer.Option(help="Find faces in photos, and check suspicious pictures for a face."),
     ] = True,
     predictions: Annotated[
-        Path | None, typer.Option(help="Out-of-fold predictions (.npz) to find wrong labels by.")
+        Path | None, typer.Option(help="Out-of-fold predictions (.npz), to find wrong labels.")
     ] = None,
     bundle_labels: Annotated[
         bool,
         typer.Option(
-            "--bundle-labels", help="Find wrong labels by the bundle, if not trained on these."
+            "--bundle-labels",
+            help="Find wrong labels with --bundle, if it was not trained on these.",
         ),
     ] = False,
     decisions: Annotated[
-        Path | None, typer.Option(help="Instead of OUT/decisions.csv, which stays.")
+        Path | None, typer.Option(help="Decisions to apply instead of OUT/decisions.csv.")
     ] = None,
+    crops: Annotated[
+        bool,
+        typer.Option("--crops", help="Pictures are tight face crops: take them whole."),
+    ] = False,
+    numbers: Annotated[
+        str,
+        typer.Option(help="What numbered classes mean: fer2013, affectnet, rafdb or ckplus."),
+    ] = "",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Forget where an earlier run placed the pictures.")
+        bool, typer.Option("--fresh", help="Split anew, whatever an earlier run did.")
     ] = False,
 ) -> None:
-    """Read, check, group, clean, split and document a source; it is only read.
+    """Clean, split and document a data set. The source is only read.
 
-    Example: mien data prepare downloads/fer2013 data/fer --map contempt=drop
+    Photos larger than 112 pixels are searched for their face, which is cut out; photos with none
+    or several are left out. Contempt and other classes are left out too. All that is left out is
+    in OUT/exclusions.csv, with its reason.
+
+    What SOURCE may be:
+
+    - folders: faces/train/happy/1.png, in any depth, case and several languages
+
+    - a table: labels.csv with file,emotion (001.jpg,happy) beside the pictures
+
+    - FER-2013: fer2013.csv or icml_face_data.csv, with FER+'s fer2013new.csv beside it
+
+    - FER+: FER2013Train/label.csv beside FER2013Train/fer0000002.png
+
+    - RAF-DB: basic/ with EmoLabel/list_patition_label.txt (train_00001.jpg 5)
+
+    - AffectNet: train_set/images/12.jpg and train_set/annotations/12_exp.npy; or training.csv;
+      or folders 0 to 7
+
+    - CK+: cohn-kanade-images/S005/001/… and Emotion/S005/001/…_emotion.txt; or ckextended.csv
+
+    - JAFFE: KA.AN1.39.tiff in one folder
+
+    Example: mien data prepare downloads/fer2013 data/fer
     """
     from mien.data.decisions import FILE, read_decisions, read_given
     from mien.data.options import Options
     from mien.data.prepare import prepare as run
-    from mien.workflows.judging import judge_with, label_scores
+    from mien.workflows.judging import face_finder, judge_with, label_scores
 
     given = None if decisions is None else read_given(decisions)
     options = Options(
         mapping=_mapping(mapping or []), split=split, seed=seed, copies=copies,
-        correlation=correlation, fresh=fresh,
+        correlation=correlation, fresh=fresh, numbers=numbers,
     )  # fmt: skip
     with Stages() as stages:
         result = run(
@@ -89,6 +128,7 @@ def prepare(
                 predictions, bundle if bundle_labels else None, source, options.mapping
             ),
             decisions=given,
+            finder=face_finder() if detector and not crops else None,
             progress=stages,
         )
     _print_summary(result, out)
@@ -105,11 +145,11 @@ def prepare(
 
 @app.command()
 def report(out: Out) -> None:
-    """Build report.html again from a prepared folder.
+    """Rebuild report.html of a prepared folder.
 
     Example: mien data report data/fer
     """
-    from mien.data.report import write_report
+    from mien.data.report_page import write_report
 
     typer.echo(write_report(out))
 
@@ -117,12 +157,12 @@ def report(out: Out) -> None:
 @app.command()
 def review(
     out: Out,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8765,
-    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 = any free one.")] = 8765,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Look at what was flagged or left out, decide by keyboard, and prepare again.
+    """Review flagged and excluded pictures in the browser, by keyboard; then prepare again.
 
-    The page is served to this machine alone and writes OUT/decisions.csv.
+    The page is served on this machine only and writes OUT/decisions.csv.
 
     Example: mien data review data/fer
     """
@@ -135,10 +175,10 @@ def review(
 @app.command()
 def download(
     out: Annotated[
-        Path | None, typer.Argument(help="Where to copy it; else kagglehub's cache.")
+        Path | None, typer.Argument(help="Folder to copy it to; default: kagglehub's cache.")
     ] = None,
 ) -> None:
-    """Fetch the FER-2013 image folders from Kaggle, or say how to by hand.
+    """Download the FER-2013 image folders from Kaggle, or say how to do it by hand.
 
     Example: mien data download downloads/fer2013
     """
@@ -153,7 +193,7 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         name, sign, target = pair.partition("=")
         if not sign or not name or not target:
-            raise ValueError(f"--map {pair}: write FOLDER=EMOTION, such as contempt=drop")
+            raise ValueError(f"--map {pair}: write CLASS=EMOTION, such as bored=drop")
         mapping[name] = target
     return mapping
 
@@ -183,6 +223,21 @@ class Stages:
         self.bars.update(self.tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
 
 
+def _of_photos(result: Result) -> list[str]:
+    """What became of pictures that are larger than a crop."""
+    from mien.data.photos import LARGEST_CROP
+
+    said = []
+    if cut := int(((result.crops.face > 0) & (result.split >= 0)).sum()):
+        said.append(f"{cut:,} photos: the face was found and cut out")
+    if taken := int((result.crops.whole & (result.split >= 0)).sum()):
+        said.append(
+            f"{taken:,} pictures above {LARGEST_CROP} pixels were taken whole, without a search "
+            "for their face"
+        )
+    return said
+
+
 def _print_summary(result: Result, out: Path) -> None:
     from rich.console import Console
 
@@ -201,7 +256,8 @@ def _print_summary(result: Result, out: Path) -> None:
         if numbers:
             words = ", ".join(f"{n:,} {reason}" for reason, n in numbers.items())
             say(f"{title}: {words}")
-    if told := unheard(result.notes):
-        say(told)
+    for sentence in (*result.listing.told, *_of_photos(result), unheard(result.notes)):
+        if sentence:
+            say(sentence)
     say(f"{counts['kept']:,} of {counts['read']:,} pictures in {out}")
     say(f"read {out / 'report.html'}; decide with: mien data review {out}")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.atomic import read_csv
-from mien.data.listing import NO_VOTES, Listing, no_votes
+from mien.data.entries import NO_VOTES, Listing, no_votes
+from mien.data.text_table import read_rows
 from mien.emotions import BALLOT, VOTE_COLUMNS
+from mien.naming import bare, canonical
 
 
 def merge_votes(listing: Listing, path: Path) -> Listing:
     """The listing with the votes of one file.
 
     A file with the column ``file`` (and ``votes_neutral`` … ``votes_NF``) is matched by path below
-    the source, with or without the same suffix. FER+'s file has no names that image folders keep,
+    the source, with or without the same suffix, in any Unicode form and with either slash; rows
+    that match no picture are counted in ``told``. FER+'s file has no names that image folders keep,
     so it is matched by row number, onto a pixel CSV of as many rows alone.
 
     Raises:
@@ -26,10 +28,13 @@ def merge_votes(listing: Listing, path: Path) -> Listing:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such votes file; give --votes a CSV")
-    lines = [{k.strip(): v for k, v in line.items() if k} for line in read_csv(path)]
-    columns = set(lines[0]) if lines else set()
+    head, *rows = read_rows(path) or [[]]
+    head = [name.strip() for name in head]
+    lines = [dict(zip(head, [*row, *[""] * (len(head) - len(row))], strict=False)) for row in rows]
+    columns = set(head) if lines else set()
+    told: tuple[str, ...] = ()
     if {"file", *VOTE_COLUMNS} <= columns:
-        votes = _by_name(listing, lines, path)
+        votes, told = _by_name(listing, lines, path)
     elif {"Image name", *BALLOT} <= columns:
         votes = _by_row(listing, lines, path)
     else:
@@ -37,32 +42,34 @@ def merge_votes(listing: Listing, path: Path) -> Listing:
             f"{path}: neither votes.csv (file, {', '.join(VOTE_COLUMNS)}) nor FER+'s "
             f"fer2013new.csv (Image name, {', '.join(BALLOT)})"
         )
-    return replace(listing, votes=votes, vote_file=path.name)
+    return replace(listing, votes=votes, vote_file=path.name, told=(*listing.told, *told))
 
 
-def _by_name(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArray[np.int64]:
-    row_of = {_bare(name): i for i, name in enumerate(listing.id)}
-    row_of |= {name: i for i, name in enumerate(listing.id)}
+def _by_name(
+    listing: Listing, lines: list[dict[str, str]], path: Path
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    names = [canonical(name) for name in listing.id]
+    row_of = {bare(name): i for i, name in enumerate(names)}
+    row_of |= {name: i for i, name in enumerate(names)}
     votes = no_votes(len(listing))
-    matched = False
+    lost = []
     for number, line in enumerate(lines, start=2):
-        name = (line["file"] or "").replace("\\", "/")
-        row = row_of.get(name, row_of.get(_bare(name)))
+        name = canonical(line["file"])
+        row = row_of.get(name, row_of.get(bare(name)))
         if row is not None:
             votes[row] = _counts([line[column] for column in VOTE_COLUMNS], path, number)
-            matched = True
-    if not matched:
+        else:
+            lost.append(line["file"])
+    if len(lost) == len(lines):
         raise ValueError(
             f"{path}: none of its files is in {listing.root}; it names {lines[0]['file']!r}, the "
             f"source has {listing.id[0]!r}: write the column file as there, or move the table away"
         )
-    return votes
-
-
-def _bare(name: str) -> str:
-    """A path without the suffix; unlike ``with_suffix`` it takes an empty cell."""
-    path = PurePosixPath(name)
-    return str(path).removesuffix(path.suffix)
+    if not lost:
+        return votes, ()
+    return votes, (
+        f"{path}: {len(lost):,} of its {len(lines):,} rows match no picture, such as {lost[0]!r}",
+    )
 
 
 def _by_row(listing: Listing, lines: list[dict[str, str]], path: Path) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import warnings
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mien.data.ballots import merge_votes
-from mien.data.listing import NO_VOTES, Listing, no_votes
+from mien.data.claim import check_whole
+from mien.data.entries import NO_LABEL, NO_VOTES, Listing
+from mien.data.formats.pixelcsv import decode_pixels
 from mien.data.packed import FACES, read_packed
-from mien.emotions import EMOTIONS, parse
-from mien.images import is_picture, read, to_grey
+from mien.data.sources import list_source
+from mien.images import read, to_grey
 
 SIZE = 48
-SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid",
-          "val": "valid", "test": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class Dataset:
 
     ``id`` (N,) the path below the root, sorted; ``images`` (N, 48, 48) uint8; ``emotion`` (N,)
     int64, index into ``EMOTIONS`` or -1 where unknown; ``votes`` (N, 10) int64 counts in the order
-    of ``BALLOT``, a row of -1 where nobody voted; ``split`` (N,) "train", "valid" or "test";
+    of ``BALLOT``, a row of -1 where nobody voted; ``split`` (N,) "train", "valid" or "test", ""
+    where the source does not say;
     ``group`` (N,) int64, equal for pixel-identical crops.
     """
 
@@ -54,8 +54,11 @@ class Dataset:
         """
         rows = self.split == split
         if not rows.any():
-            there = ", ".join(sorted(set(self.split.tolist())))
-            raise ValueError(f"no picture in split {split!r}; there are: {there}")
+            there = ", ".join(sorted({part or "pictures in no split" for part in self.split}))
+            raise ValueError(
+                f"no picture in split {split!r}; there are: {there or 'no pictures'}. "
+                "`mien data prepare` makes train, valid and test"
+            )
         return self.take(rows)
 
     @property
@@ -97,9 +100,12 @@ def load(path: Path | str) -> Dataset:
 
     Raises:
         FileNotFoundError: nothing to read.
-        ValueError: an emotion folder whose name is not understood.
+        ValueError: a folder that prepare has not finished, or an emotion folder whose name is not
+            understood.
     """
     path = Path(path)
+    if path.is_dir():
+        check_whole(path)
     packed = path / FACES if path.is_dir() else path
     if not packed.is_file():
         return load_folder(path)
@@ -116,44 +122,42 @@ def load(path: Path | str) -> Dataset:
 
 
 def load_folder(root: Path | str) -> Dataset:
-    """Read ``ROOT/<split>/<emotion>/*`` with an optional ``ROOT/votes.csv``.
+    """Read a folder of labelled crops that nobody prepared, as ``list_source`` understands it.
 
-    ``votes.csv`` is read as ``mien data prepare`` reads it, see ``merge_votes``. Pictures of
-    another size are resized to 48x48 by area averaging.
+    Folders and tables mean what they mean to ``mien data prepare``. Pictures of another class than
+    the seven, or of none, are not in the set; ``split`` is "" where no folder names one. Pictures
+    of another size are brought to 48x48 by area averaging. What a person should know, such as rows
+    of ``votes.csv`` that match no picture, is a ``UserWarning``.
 
     Raises:
         FileNotFoundError: no picture is found; the message says what is expected.
-        ValueError: an emotion folder whose name is not understood, a picture or a line of
-            ``votes.csv`` that cannot be read, or a ``votes.csv`` of other pictures.
+        ValueError: a folder or label that is not understood, a picture or a line of ``votes.csv``
+            that cannot be read, or a ``votes.csv`` of other pictures.
     """
     root = Path(root)
-    files = sorted(
-        path for split in SPLITS for path in (root / split).glob("*/*") if is_picture(path.name)
-    )
-    if not files:
-        raise FileNotFoundError(
-            f"no pictures in {root}; expected {root}/train/<emotion>/*.png with the emotions "
-            f"{', '.join(EMOTIONS)}. `mien data prepare` makes such a folder."
-        )
-    images = np.empty((len(files), SIZE, SIZE), np.uint8)
-    emotion = np.empty(len(files), np.int64)
-    for row, path in enumerate(files):
-        named = parse(unicodedata.normalize("NFC", path.parent.name))  # macOS decomposes names
-        if named is None:
-            raise ValueError(f"{path.parent}: not an emotion; known are {', '.join(EMOTIONS)}")
-        emotion[row] = named.position
-        images[row] = fit(to_grey(read(path)))
-    ids = [path.relative_to(root).as_posix() for path in files]
-    split = [SPLITS[i.split("/")[0]] for i in ids]
-    votes = no_votes(len(ids))
-    if (table := root / "votes.csv").exists():
-        listing = Listing(root, ids, emotion, split, usage=[""] * len(ids), votes=votes)
-        votes = merge_votes(listing, table).votes
+    listing = list_source(root)
+    rows = np.flatnonzero(listing.emotion != NO_LABEL)
+    images = np.empty((len(rows), SIZE, SIZE), np.uint8)
+    kept = rows.tolist()
+    wanted = dict(zip(kept, range(len(kept)), strict=True))
+    for row, raw in enumerate(listing.raw()):
+        if row in wanted:
+            images[wanted[row]] = _crop(raw, listing, row)
+    for sentence in listing.told:
+        warnings.warn(sentence, stacklevel=3)
     return Dataset(
-        id=np.array(ids),
+        id=np.array([listing.id[row] for row in kept], dtype=np.str_),
         images=images,
-        emotion=emotion,
-        votes=votes,
-        split=np.array(split),
+        emotion=listing.emotion[rows],
+        votes=listing.votes[rows],
+        split=np.array([listing.split[row] for row in kept], dtype=np.str_),
         group=pixel_groups(images),
     )
+
+
+def _crop(raw: bytes, listing: Listing, row: int) -> NDArray[np.uint8]:
+    try:
+        return fit(decode_pixels(raw) if listing.start is not None else to_grey(read(raw)))
+    except ValueError as error:
+        path = listing.root / listing.id[row]
+        raise ValueError(f"{path}: {str(error).removeprefix('image: ')}") from None

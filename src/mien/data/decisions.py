@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.atomic import read_table, write_csv
+from mien.data.cells import read_table, write_csv
 from mien.emotions import EMOTIONS, Emotion, parse
 
 KEEP, DROP, RELABEL = "keep", "drop", "relabel"

@@ -65,7 +65,7 @@ def not_a_face(
 
     Args:
         outlier: (N,) ``outlier_scores``.
-        face: (N,) the detector's score, 0 where it found none.
+        face: (N,) the detector's score, 0 where it found none, NaN where it was not asked.
         unclear: (N,) the model's share for "unknown" and "not a face".
         votes: (N, 10) counts, rows of -1 where nobody voted.
     """
@@ -74,9 +74,10 @@ def not_a_face(
     score = np.maximum(odd, vague)
     reason = np.where(vague > odd, "the model finds it unclear", "unlike the other pictures")
     if face is not None:
-        seen = np.clip(np.asarray(face, np.float64) / SURE_FACE, 0, 1)
+        asked = np.asarray(face, np.float64)
+        seen = np.clip(np.nan_to_num(asked) / SURE_FACE, 0, 1)
         score = score * (1 - seen**2)
-        reason = np.where(seen == 0, np.char.add(reason, ", no face found"), reason)
+        reason = np.where(asked == 0, np.char.add(reason, ", no face found"), reason)
     if votes is not None:
         share = np.where(votes[:, 0] >= 0, votes[:, NOT_A_FACE] / np.maximum(votes.sum(1), 1), 0.0)
         reason = np.where(share >= np.maximum(score, FLAG), "people voted: not a face", reason)

@@ -12,12 +12,16 @@ from mien.data.check import BLANK, CONSTANT
 from mien.data.conflicts import UNRESOLVED, judge_groups
 from mien.data.decisions import DROP, Decision
 from mien.data.duplicates import Copies
+from mien.data.entries import NO_LABEL
 from mien.data.faces import Verdict
 from mien.data.groups import SPLIT_NAMES, group_copies, keep_hardest_split
-from mien.data.listing import NO_LABEL
+from mien.data.photos import NO_FACE, SEVERAL
+from mien.data.words import MAPPED_OUT
 
-MAPPED_OUT, BY_HAND, NOT_FACE = "mapped-out", "dropped-by-hand", "not-a-face"
+BY_HAND, NOT_FACE = "dropped-by-hand", "not-a-face"
 DUPLICATE, CONFLICT, BRIDGE = "duplicate", "conflicting-labels", "bridges-splits"
+OVERRULED = (BLANK, CONSTANT, NO_FACE, SEVERAL)
+"""Findings of the checks that a person may overrule: the picture was read all the same."""
 
 
 @dataclass
@@ -79,13 +83,29 @@ def apply_decisions(fates: Fates, decisions: Mapping[str, Decision]) -> int:
     return unknown
 
 
-def apply_checks(fates: Fates, reason: NDArray[np.str_], detail: Mapping[int, str]) -> None:
-    """Leave out what the source maps to drop and what is unreadable, odd-sized or flat."""
+def apply_checks(
+    fates: Fates,
+    reason: NDArray[np.str_],
+    detail: Mapping[int, str],
+    *,
+    outside: Mapping[int, tuple[str, str]] | None = None,
+    face: NDArray[np.float64] | None = None,
+) -> None:
+    """Leave out what has none of the seven labels and what is unreadable, odd-sized or flat.
+
+    Args:
+        fates: changed in place.
+        reason: (N,) what was wrong with each picture, "" if nothing.
+        detail: the same for people, by row.
+        outside: row to (reason, detail) of pictures without one of the seven labels.
+        face: (N,) the detector's score of the face in each photo; the score of "several-faces".
+    """
     for row in range(len(fates.ids)):
         if fates.emotion[row] == NO_LABEL:
-            fates.exclude(row, MAPPED_OUT)
-        if reason[row] and not (fates.protected[row] and reason[row] in (BLANK, CONSTANT)):
-            fates.exclude(row, str(reason[row]), detail.get(row, ""))
+            fates.exclude(row, *(outside or {}).get(row, (MAPPED_OUT, "")))
+        if reason[row] and not (fates.protected[row] and reason[row] in OVERRULED):
+            score = 1.0 if face is None or reason[row] != SEVERAL else float(face[row])
+            fates.exclude(row, str(reason[row]), detail.get(row, ""), score)
 
 
 def spread_drops(fates: Fates, sha256: NDArray[np.bytes_]) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mien.atomic import read_csv
 from mien.data import manifest as tables
+from mien.data.cells import read_csv
+from mien.data.claim import check_whole
 from mien.data.layout import encode
 from mien.data.packed import EXCLUDED, read_packed
 
@@ -43,7 +44,10 @@ class Gallery:
 
         Raises:
             FileNotFoundError: the folder was not prepared.
+            ValueError: its preparation was interrupted.
         """
+        if out.is_dir():
+            check_whole(out)
         if not (out / tables.MANIFEST).exists():
             raise FileNotFoundError(f"{out}: no {tables.MANIFEST}; run mien data prepare first")
         names = (tables.MANIFEST, tables.EXCLUSIONS, tables.FLAGS, tables.DUPLICATES)

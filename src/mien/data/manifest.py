@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.atomic import read_csv, write_csv
+from mien.data.cells import read_csv, write_csv
 from mien.data.groups import SPLIT_NAMES
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 

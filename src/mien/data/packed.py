@@ -17,6 +17,8 @@ from mien.data.neighbours import Rows
 FACES = "faces.npz"
 EXCLUDED = "excluded.npz"
 CHUNK = 4096
+SMALL, MOST_PACKED = 64 << 20, 20
+"""Bytes that any packed file may unpack to, and how many times its own size a larger one may."""
 
 
 def write_packed(
@@ -51,10 +53,14 @@ def read_packed(path: Path) -> dict[str, NDArray[Any]]:
     """Every array of a packed file.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: it is damaged, or unpacks to far more than it holds.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > max(SMALL, MOST_PACKED * path.stat().st_size):
+            raise ValueError(f"{path.stat().st_size:,} bytes that unpack to {size:,}")
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ValueError(f"{path}: damaged ({error}); run mien data prepare again") from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mien.data.layout import FACTS
+from mien.data.claim import FACTS
 from mien.data.options import KEEP_SPLIT, OFFICIAL, Options
 
 

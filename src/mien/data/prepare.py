@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,24 +11,25 @@ from numpy.typing import NDArray
 
 from mien.data import fates as fate
 from mien.data.cache import Arrays, Cache, key_of
-from mien.data.check import BLANK, CONSTANT
+from mien.data.claim import CACHE, alone, check_output, claim, replacing_outputs
 from mien.data.decisions import FILE, Decision, read_decisions
 from mien.data.duplicates import Copies, find_copies
+from mien.data.entries import NO_LABEL, USAGES, Listing
 from mien.data.faces import Judge, Verdict
 from mien.data.fates import Fates, split_index
 from mien.data.groups import NOWHERE, SPLIT_NAMES
-from mien.data.layout import CACHE, check_output, claim
-from mien.data.listing import USAGES, Listing
-from mien.data.manifest import read_placed
+from mien.data.manifest import EXCLUSIONS, MANIFEST, read_placed
 from mien.data.mislabelled import label_issues, match
 from mien.data.options import ALL, KEEP_SPLIT, OFFICIAL, Options
-from mien.data.outputs import Flags, Result, write_outputs
+from mien.data.photos import Finder
 from mien.data.placing import placings
 from mien.data.reading import Crops, Progress, quiet, read_crops
-from mien.data.report import write_report
+from mien.data.report_page import write_report
 from mien.data.sources import list_source
 from mien.data.split import parse_ratio, place_groups
+from mien.data.stopping import stoppable
 from mien.data.suspects import find_suspects
+from mien.data.writing import Flags, Result, write_exclusions, write_outputs
 from mien.measure.predictions import Predictions
 
 
@@ -40,15 +42,18 @@ def prepare(
     judge: Judge | None = None,
     predictions: Predictions | None = None,
     decisions: Mapping[str, Decision] | None = None,
+    finder: Finder | None = None,
     progress: Progress = quiet,
 ) -> Result:
     """Turn a source into a clean, split and documented data set; the source is only read.
 
-    Running it again gives the same bytes; a killed run continues. ``OUT/decisions.csv`` and the
-    placement in ``OUT/manifest.csv`` of an earlier run are taken into account.
+    Running it again gives the same bytes; a run that was killed goes on from where it was.
+    ``OUT/decisions.csv`` and the placement in ``OUT/manifest.csv`` of an earlier run are taken into
+    account. One run at a time writes to a folder.
 
     Args:
-        source: image folders, or a CSV of pixels, as ``list_source`` understands them.
+        source: image folders, a table of labels, or a CSV of pixels, as ``list_source``
+            understands them.
         out: an empty folder, or one that an earlier run made.
         options: how.
         votes: a file of votes; None looks beside the pictures.
@@ -56,6 +61,7 @@ def prepare(
         predictions: scores by which wrong labels are found, of a model that did not see the
             pictures; ids as in the source.
         decisions: what people decided; None reads ``OUT/decisions.csv``.
+        finder: cuts the face out of pictures larger than a crop; None takes them whole.
         progress: told how far each stage is.
 
     Raises:
@@ -64,7 +70,22 @@ def prepare(
     source, out, options = Path(source), Path(out), options or Options()
     options.check()
     check_output(out, source)
-    listing = list_source(source, mapping=options.mapping, votes=votes)
+    listing = list_source(source, mapping=options.mapping, votes=votes, numbers=options.numbers)
+    _hints(listing, options)  # a source without splits is refused before anything is written
+    with stoppable(), alone(out / CACHE):
+        return _prepare(listing, out, options, judge, predictions, decisions, finder, progress)
+
+
+def _prepare(
+    listing: Listing,
+    out: Path,
+    options: Options,
+    judge: Judge | None,
+    predictions: Predictions | None,
+    decisions: Mapping[str, Decision] | None,
+    finder: Finder | None,
+    progress: Progress,
+) -> Result:
     hint = _hints(listing, options)
     if decisions is None:
         decisions = read_decisions(out / FILE)
@@ -74,12 +95,14 @@ def prepare(
     claim(out)
     cache = Cache(out / CACHE)
 
-    crops = read_crops(listing, cache, progress)
+    crops = read_crops(listing, cache, progress, finder=finder)
     state = Fates.begin(listing.id, listing.emotion)
     astray = fate.apply_decisions(state, decisions)
-    fate.apply_checks(state, crops.reason, crops.detail)
+    fate.apply_checks(state, crops.reason, crops.detail, outside=listing.outside, face=crops.face)
     fate.spread_drops(state, crops.sha256)
     readable = crops.reason == ""
+    if not state.stays.any():
+        _refuse_empty(listing, state, crops, out)
     copies = _copies(crops, readable, options, cache, progress)
     judged = np.flatnonzero(readable)
     verdict = find_suspects(
@@ -87,8 +110,9 @@ def prepare(
     )
     fate.apply_faces(state, judged, verdict, options.drop)
     pinned = split_index([placed[i].split if i in placed else "" for i in listing.id])
-    # Flat pictures that a person keeps, or kept, are copies of those with the same pixels.
-    flat = np.isin(crops.reason, (BLANK, CONSTANT))
+    # Flat pictures and photos that a person keeps, or kept, are copies of those with the same
+    # pixels.
+    flat = np.isin(crops.reason, fate.OVERRULED)
     fate.apply_groups(
         state,
         copies,
@@ -99,6 +123,8 @@ def prepare(
         hint=hint,
         keep_all=options.copies == ALL,
     )
+    if not state.stays.any():
+        _refuse_empty(listing, state, crops, out)
     split = _place(state, crops, pinned, hint, options)
     bound = np.isin(state.group, state.group[pinned >= 0])
     result = Result(
@@ -120,12 +146,30 @@ def prepare(
             ),
             "decisions_astray": astray,
             "models": "" if judge is None else judge.key,
+            "finder": "" if finder is None else finder.key,
             "predictions": "" if predictions is None else predictions.system or "unnamed",
         },
     )
-    write_outputs(out, result, progress)
+    with replacing_outputs(out):
+        write_outputs(out, result, progress)
     write_report(out)
     return result
+
+
+def _refuse_empty(listing: Listing, state: Fates, crops: Crops, out: Path) -> None:
+    """Raise ValueError that says why nothing is left; an earlier run's files stay as they are."""
+    told = ""
+    if not (out / MANIFEST).exists():
+        write_exclusions(out, listing, state, crops, range(len(listing)))
+        told = f"; {out / EXCLUSIONS} has a row for each"
+    counts = Counter(state.reason).most_common()
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts)
+    row = state.reason.index(counts[0][0])
+    because = f": {state.detail[row]}" if state.detail[row] else ""
+    raise ValueError(
+        f"{listing.root}: none of its {len(listing):,} pictures is left ({reasons}), such as "
+        f"{listing.id[row]!r}{because}{told}"
+    )
 
 
 def _hints(listing: Listing, options: Options) -> NDArray[np.int64] | None:
@@ -135,10 +179,11 @@ def _hints(listing: Listing, options: Options) -> NDArray[np.int64] | None:
         remedy = "names do not begin with Training_, PublicTest_ or PrivateTest_"
     elif options.split == KEEP_SPLIT:
         names = list(listing.split)
-        remedy = "lie in no folder train, valid or test"
+        remedy = "are in no folder and no row that says train, valid or test"
     else:
         return None
-    lost = [i for i, name in zip(listing.id, names, strict=True) if not name]
+    kinds = zip(listing.id, names, listing.emotion.tolist(), strict=True)
+    lost = [i for i, name, emotion in kinds if not name and emotion != NO_LABEL]
     if lost:
         raise ValueError(
             f"--split {options.split}: {len(lost)} pictures {remedy}, such as {lost[0]}; "

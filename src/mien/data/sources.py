@@ -1,4 +1,4 @@
-"""Finds out what a source is: folders of pictures or a CSV of pixels, and the votes beside it."""
+"""Finds out what a source is, and reads it by the format it has; a file a format in ``formats``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mien.data.ballots import merge_votes
-from mien.data.folders import check_mapping, list_folder
-from mien.data.listing import Listing
-from mien.data.pixelcsv import list_csv
+from mien.data.entries import Listing
+from mien.data.formats import affectnet, ckplus, ferplus, jaffe, label_table, rafdb
+from mien.data.formats.folders import list_folder
+from mien.data.formats.labelled import to_listing
+from mien.data.formats.pixelcsv import FILES, header, is_pixel_csv, list_csv
+from mien.data.text_table import refuse_binary, shown
+from mien.data.tree import Tree, grow
+from mien.data.words import NUMBERS, check_mapping
 
-PIXEL_FILES = ("fer2013.csv", "icml_face_data.csv")
 VOTE_FILES = ("votes.csv", "fer2013new.csv")
+FORMATS = (rafdb, ferplus, ckplus, affectnet, jaffe)
+"""Layouts that leave no doubt, each with ``find`` and ``read``; the first that finds itself."""
 
 
 def list_source(
-    source: Path, *, mapping: Mapping[str, str] | None = None, votes: Path | None = None
+    source: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    votes: Path | None = None,
+    numbers: str = "",
 ) -> Listing:
-    """List the pictures of a folder or a pixel CSV, with votes where there are any.
+    """List the pictures of a folder, a label table or a pixel CSV, with votes where there are any.
 
-    Without ``votes``, ``votes.csv`` or ``fer2013new.csv`` beside the pictures is used.
+    Without ``votes``, ``votes.csv`` or ``fer2013new.csv`` beside the pictures is used. ``numbers``
+    names the data set of ``words.NUMBERS`` by which numbered classes are read.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -27,20 +38,62 @@ def list_source(
     """
     mapping = mapping or {}
     check_mapping(mapping)
+    if numbers and numbers not in NUMBERS:
+        raise ValueError(f"--numbers {numbers}: choose {', '.join(NUMBERS)}")
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file or folder; see `mien data download`")
     if source.is_file():
-        listing = list_csv(source, mapping)
+        listing = _list_file(source, mapping, numbers)
     else:
-        tables = [source / name for name in PIXEL_FILES if (source / name).is_file()]
-        if len(tables) > 1:
-            raise ValueError(
-                f"{source}: holds {' and '.join(t.name for t in tables)}, the same pictures twice; "
-                "name one of the files as the source"
-            )
-        listing = list_csv(tables[0], mapping) if tables else list_folder(source, mapping)
+        listing = _list_folder(source, mapping, numbers)
     found = votes or _votes_beside(listing)
     return listing if found is None else merge_votes(listing, found)
+
+
+def _list_file(source: Path, mapping: Mapping[str, str], numbers: str) -> Listing:
+    if is_pixel_csv(source):
+        return list_csv(source, mapping, numbers)
+    refuse_binary(source)
+    parent = source.parent
+    if source.name.lower() in rafdb.LISTS:
+        # RAF-DB keeps its list in ``EmoLabel`` beside the pictures' folder.
+        tree = grow(parent.parent if parent.name.lower() == "emolabel" else parent)
+        return to_listing(
+            tree, rafdb.read(tree, [source.relative_to(tree.root).as_posix()]), mapping
+        )
+    if label_table.is_table(source):
+        tree = grow(parent)
+        return to_listing(tree, label_table.read(tree, [source.name], numbers), mapping)
+    raise ValueError(
+        f"{source}: no columns emotion and pixels, nor file and emotion; it has "
+        f"{shown(header(source))}"
+    )
+
+
+def _list_folder(source: Path, mapping: Mapping[str, str], numbers: str) -> Listing:
+    tables = [source / name for name in FILES if (source / name).is_file()]
+    if len(tables) > 1:
+        raise ValueError(
+            f"{source}: holds {' and '.join(t.name for t in tables)}; name one of the files as "
+            "the source, since they may hold the same pictures twice"
+        )
+    if tables:
+        return list_csv(tables[0], mapping, numbers)
+    tree = grow(source)
+    for form in FORMATS:
+        if found := form.find(tree):
+            return to_listing(tree, form.read(tree, found), mapping)
+    if tables_of_labels := _label_tables(tree):
+        labels = label_table.read(tree, tables_of_labels, numbers)
+        return to_listing(tree, labels, mapping)
+    return list_folder(tree, mapping, numbers)
+
+
+def _label_tables(tree: Tree) -> list[str]:
+    """Tables that are called as label tables are and look so; the highest in the tree alone."""
+    found = [path for path in label_table.find(tree) if label_table.is_table(tree.root / path)]
+    depth = min((path.count("/") for path in found), default=0)
+    return [path for path in found if path.count("/") == depth]
 
 
 def _votes_beside(listing: Listing) -> Path | None:

@@ -57,6 +57,10 @@ def find_suspects(
 
         said = cache.arrays("faces", key_of(1, crops.key, rows_key, model.key), ask)
         face, unclear = said["face"], said.get("unclear")
+    cut = crops.face[rows]  # what the detector said of the face in the photo, which it saw better
+    if (cut > 0).any():
+        before = np.full(len(rows), np.nan) if face is None else face
+        face = np.where(cut > 0, np.fmax(before, cut), before)
     return not_a_face(outlier, face=face, unclear=unclear, votes=votes)
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from mien.data import check, fates
-from mien.data.outputs import MISLABELLED
+from mien.data.photos import NO_FACE, SEVERAL
 from mien.data.placing import unheard
+from mien.data.words import MAPPED_OUT, NO_LABEL, OTHER_CLASS
+from mien.data.writing import MISLABELLED
 from mien.emotions import EMOTIONS
 
 REASONS: dict[str, tuple[str, str]] = {
     fates.BY_HAND: ("Dropped by hand", "Somebody decided so in the review."),
-    fates.MAPPED_OUT: ("Other classes", "Their folder or label is mapped to “drop”."),
+    MAPPED_OUT: ("Dropped classes", "Their folder or label is mapped to “drop”."),
+    OTHER_CLASS: ("Other classes", "Contempt and other classes beside the seven emotions."),
+    NO_LABEL: ("Without a label", "Neither a folder nor a table says which emotion it shows."),
+    NO_FACE: ("No face found", "A photo in which the detector found no face to cut out."),
+    SEVERAL: (
+        "Several faces",
+        "A photo with more than one face: nobody can say whose emotion the label names.",
+    ),
     check.UNREADABLE: ("Unreadable", "The file is damaged, empty, or no picture."),
     check.WRONG_SIZE: ("Wrong size", "Too small, or far from square, to be a crop of a face."),
     check.BLANK: ("Blank", "All pixels are nearly the same."),
@@ -64,6 +73,17 @@ def sentences(facts: dict[str, Any], groups: int, mixed: int, astride: int) -> l
         said.append(
             f"{notes['with_votes']:,} pictures carry people’s votes ({notes['votes']}); the votes "
             "settle conflicts between copies."
+        )
+    said += notes.get("told", [])
+    if cut := notes.get("cut_out"):
+        said.append(
+            f"{cut:,} pictures are photos: the one face in each was found by {notes['finder']} and "
+            "cut out as `mien predict` does."
+        )
+    if taken := notes.get("taken_whole"):
+        said.append(
+            f"{taken:,} pictures are larger than a crop and were taken whole; prepare with the "
+            "detector, and without `--crops`, to cut out the faces."
         )
     if notes["colour"] or notes["resized"]:
         said.append(

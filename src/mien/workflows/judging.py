@@ -1,4 +1,4 @@
-"""What models say of crops, for the data room, which knows no models."""
+"""Hands ``mien.data`` what models say of pictures, so that it needs no models itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mien.bundle import Card
     from mien.data.dataset import Dataset
     from mien.data.faces import Judge
+    from mien.data.photos import Face, Finder
     from mien.infer.detect import Detector
     from mien.measure.predictions import Predictions
 
@@ -37,6 +38,29 @@ def face_scores(detector: Detector, crops: NDArray[np.uint8]) -> NDArray[np.floa
         found = detector.detect(np.repeat(canvas[..., None], 3, 2), min_face=CANVAS // 4)
         scores[i] = found[0].score if found else 0.0
     return scores
+
+
+def finder_with(detector: Detector, key: str) -> Finder:
+    """Cuts the faces that a detector finds out of photos, as prediction does.
+
+    ``key`` names the detector in reports and for the cache.
+    """
+    from mien.data.photos import Face, Finder
+    from mien.infer.crop import crop_face
+
+    def find(photo: NDArray[np.uint8]) -> list[Face]:
+        return [Face(crop_face(photo, each), float(each.score)) for each in detector.detect(photo)]
+
+    return Finder(key, find)
+
+
+def face_finder() -> Finder:
+    """The finder with the detector that ``mien predict`` uses."""
+    from mien.bundle import sha256
+    from mien.infer.detect import BlazeFace
+
+    detector = BlazeFace()
+    return finder_with(detector, f"blazeface {sha256(detector.path)[:8]}")
 
 
 def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
@@ -92,7 +116,10 @@ def label_scores(
     from mien.data.dataset import load
 
     if source.is_file() or mapping:
-        raise ValueError("--bundle-labels takes folders with plain names; use --predictions")
+        raise ValueError(
+            "--bundle-labels works on folders whose names are emotions, without --map; use "
+            "--predictions instead"
+        )
     model, data = mien.load(bundle), load(source)
     fresh = not_trained_on(model.bundle.card, data)
     if not len(fresh):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.atomic import write_csv, write_json
+from mien.atomic import write_json
 from mien.data import manifest as tables
+from mien.data.cells import write_csv
+from mien.data.claim import FACTS
 from mien.data.decisions import Decision
 from mien.data.duplicates import Copies
+from mien.data.entries import NO_LABEL, Listing
 from mien.data.fates import Fates
 from mien.data.groups import SPLIT_NAMES
-from mien.data.layout import FACTS, write_pictures
-from mien.data.listing import NO_LABEL, Listing
+from mien.data.layout import write_pictures
 from mien.data.options import Options
 from mien.data.packed import EXCLUDED, FACES, write_packed
 from mien.data.placing import truly
@@ -104,21 +107,10 @@ def write_outputs(out: Path, result: Result, progress: Progress = quiet) -> None
     paths = tables.name_paths(ids, emotion, names, dict(result.placed))
     path_of = dict(zip(kept.tolist(), paths, strict=True))
     group = _number_groups(state.group)
-    origin = [_origin(listing, row) for row in range(len(listing))]
 
     write_pictures(out, crops.rows, kept, paths, progress)
     tables.write_split_tables(out, paths, emotion, np.array(names), votes)
-    write_csv(
-        out / tables.EXCLUSIONS,
-        tables.EXCLUSION_COLUMNS,
-        (
-            (
-                listing.id[r], state.reason[r], f"{state.score[r]:.4f}", state.detail[r],
-                _word(state.emotion[r]), _cell(group[r]), crops.sha256[r].decode(), origin[r],
-            )
-            for r in lost.tolist()
-        ),
-    )  # fmt: skip
+    write_exclusions(out, listing, state, crops, lost.tolist())
     _write_flags(out, result, path_of)
     _write_pairs(out, result, group)
     write_packed(
@@ -147,10 +139,29 @@ def write_outputs(out: Path, result: Result, progress: Progress = quiet) -> None
         (
             (
                 listing.id[r], path_of[r], _word(state.emotion[r]), SPLIT_NAMES[result.split[r]],
-                _cell(group[r]), crops.sha256[r].decode(), origin[r],
-                *tables.vote_cells(listing.votes[r]),
+                _cell(group[r]), crops.sha256[r].decode(),
+                _origin(listing, r), *tables.vote_cells(listing.votes[r]),
             )
             for r in kept.tolist()
+        ),
+    )  # fmt: skip
+
+
+def write_exclusions(
+    out: Path, listing: Listing, state: Fates, crops: Crops, rows: Iterable[int]
+) -> None:
+    """Write what was left out: one row a picture, with its reason and score."""
+    group = _number_groups(state.group)
+    write_csv(
+        out / tables.EXCLUSIONS,
+        tables.EXCLUSION_COLUMNS,
+        (
+            (
+                listing.id[r], state.reason[r], f"{state.score[r]:.4f}", state.detail[r],
+                _word(state.emotion[r]), _cell(group[r]), crops.sha256[r].decode(),
+                _origin(listing, r),
+            )
+            for r in rows
         ),
     )  # fmt: skip
 
@@ -193,6 +204,9 @@ def _facts(result: Result) -> dict[str, Any]:
             "votes": listing.vote_file,
             "with_votes": int((listing.votes[:, 0] >= 0).sum()),
             "resized": int(crops.resized.sum()),
+            "cut_out": int(((crops.face > 0) & (crops.reason == "")).sum()),
+            "taken_whole": int(crops.whole.sum()),
+            "told": [_without_root(said, listing.root) for said in listing.told],
             "colour": int(crops.colour.sum()),
             "exact_groups": _exact_groups(crops, state, listing),
             "near_pairs": len(near),
@@ -203,6 +217,11 @@ def _facts(result: Result) -> dict[str, Any]:
             "content": crops.key,
         },
     }
+
+
+def _without_root(sentence: str, root: Path) -> str:
+    """A sentence without the folder that the source lies in, which is nobody else's business."""
+    return sentence.replace(str(root.parent) + os.sep, "")
 
 
 def _exact_groups(crops: Crops, state: Fates, listing: Listing) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,10 +28,11 @@ class Listing:
     """N pictures of a source, sorted by ``id``.
 
     ``root`` the folder or CSV file; ``id`` the path below the folder, or FER+'s name of the CSV
-    row; ``emotion`` (N,) index into ``EMOTIONS``, ``NO_LABEL`` where ``--map`` drops it; ``split``
-    and ``usage`` as folder and file names or the CSV tell, "" unknown; ``votes`` (N, 10), rows of
-    -1 without; ``start`` and ``length`` (N,) where a row's pixels lie in the CSV, absent for
-    folders; ``ignored`` files that are no pictures.
+    row; ``emotion`` (N,) index into ``EMOTIONS``, ``NO_LABEL`` where it is none of the seven;
+    ``split`` and ``usage`` as folder and file names or the CSV tell, "" unknown; ``votes`` (N, 10),
+    rows of -1 without; ``start`` and ``length`` (N,) where a row's pixels lie in the CSV, absent
+    for folders; ``ignored`` files that are no pictures; ``outside`` row to (reason, detail) of
+    pictures without one of the seven labels; ``told`` sentences that a person should read.
     """
 
     root: Path
@@ -44,6 +45,8 @@ class Listing:
     length: NDArray[np.int64] | None = None
     ignored: int = 0
     vote_file: str = field(default="")
+    outside: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.id)

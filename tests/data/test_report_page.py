@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 from mien.data.decisions import read_decisions
 from mien.data.options import Options
 from mien.data.prepare import prepare
-from mien.data.report import write_report
+from mien.data.report_page import write_report
 from mien.data.wording import imbalance
 from tests.data.drawn import write_folder
 

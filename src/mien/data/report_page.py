@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mien.atomic import write_bytes
+from mien.data.claim import FACTS
 from mien.data.gallery import Gallery, Tile, best, distinct
-from mien.data.layout import FACTS
-from mien.data.outputs import MISLABELLED
 from mien.data.wording import REASONS, imbalance, sentences, unleaked
+from mien.data.writing import MISLABELLED
 from mien.emotions import EMOTIONS
 
 FILE = "report.html"

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mien.data.layout import check_output, claim, write_pictures
+from mien.data.claim import check_output, claim
+from mien.data.layout import write_pictures
 from mien.data.prepare import prepare
 from tests.data.drawn import write_folder
 
