@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mien.bundle import Bundle, BundleError
 from mien.cores import cores
+from mien.emotions import BALLOT, EMOTIONS
 from mien.infer.session import (
     CPU,
     SessionProperty,
@@ -24,6 +25,7 @@ from mien.infer.session import (
 if TYPE_CHECKING:
     import onnxruntime
 
+_OPTIONS = {"label": len(EMOTIONS), "ballot": len(BALLOT)}
 MANY = 8
 """Full runs' worth of crops that pay for opening the graph a second time, for one thread a run."""
 
@@ -57,7 +59,7 @@ class Lanes:
         """A session of what was checked; the graph keeps its contract, or is refused."""
         if not isinstance(self.graph, Bundle):
             return open_session(self.graph, threads=threads)
-        session = open_session(self.graph.read(), threads=threads)
+        session = open_session(self.graph.read(), threads=threads, name=str(self.graph.graph))
         inputs = [(value.name, value.type) for value in session.get_inputs()]
         outputs = {value.name for value in session.get_outputs()}
         if inputs != [("faces", "tensor(uint8)")] or not {"label", "ballot"} <= outputs:
@@ -87,8 +89,7 @@ class Lanes:
             try:
                 scores: list[NDArray[np.float32]] = session.run(names, feed, options)
             except Exception as error:
-                where = self.graph.graph if isinstance(self.graph, Bundle) else self.graph
-                raise BundleError(f"{where}: {refused(error)}") from None
+                raise BundleError(f"{self._where}: {refused(error)}") from None
             return scores
 
         if beside:
@@ -96,4 +97,15 @@ class Lanes:
                 parts = list(pool.map(part, starts))
         else:
             parts = [part(at) for at in starts]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        for name, array in zip(names, arrays, strict=True):
+            if name in _OPTIONS and array.shape != (len(faces), _OPTIONS[name]):
+                raise BundleError(
+                    f"{self._where}: gives {name} of shape {array.shape}, not (N, "
+                    f"{_OPTIONS[name]}); fetch or export the bundle again"
+                )
+        return arrays
+
+    @property
+    def _where(self) -> Path:
+        return self.graph.graph if isinstance(self.graph, Bundle) else self.graph

@@ -62,12 +62,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_inherited_sessions)
 
 
-def open_session(graph: Path | bytes, *, threads: int = 0) -> onnxruntime.InferenceSession:
+def open_session(
+    graph: Path | bytes, *, threads: int = 0, name: str = ""
+) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session of a graph.
 
     Args:
         graph: an ``.onnx`` file, or what stands in it.
         threads: of one run on the CPU; 0 for all cores.
+        name: what to call it in an error, where it is no path.
 
     Raises:
         BundleError: ONNX Runtime cannot load it.
@@ -83,8 +86,7 @@ def open_session(graph: Path | bytes, *, threads: int = 0) -> onnxruntime.Infere
     try:
         return onnxruntime.InferenceSession(graph, sess_options=options, providers=providers())
     except Exception as error:
-        name = "the model's graph" if isinstance(graph, bytes) else graph
-        raise BundleError(f"{name}: {refused(error)}") from None
+        raise BundleError(f"{name or graph!s}: {refused(error)}") from None
 
 
 def refused(error: Exception) -> str:
