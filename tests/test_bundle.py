@@ -134,9 +134,10 @@ def test_a_zip_that_cannot_be_unpacked_is_named(home, damage):
     place = home / "tiny.zip"
     with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(folder / bundles.GRAPH, "tiny/model.onnx")
+        archive.write(folder / bundles.CARD, "tiny/card.json")
     data = bytearray(place.read_bytes())
     begin = 30 + len("tiny/model.onnx")  # of the compressed bytes, after the local header
-    central = data.rindex(b"PK\x01\x02")
+    central = data.index(b"PK\x01\x02")
     if damage == "bytes":
         data[begin : begin + 40] = b"\xff" * 40
     elif damage == "password":

@@ -6,15 +6,21 @@
 ...     print(face.expression.top, face.expression.votes)
 """
 
+__version__ = "0.1.0"
+
+import os
 from typing import TYPE_CHECKING, Any
 
 from mien.emotions import BALLOT, EMOTIONS, Emotion
 from mien.infer.results import Expression, Face, Picture, Scores
 
+# ONNX Runtime reports its use to its maker unless this is set before it loads, which whatever
+# uses mien does after this line.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 if TYPE_CHECKING:
     from mien.infer.model import Model, load
 
-__version__ = "0.1.0"
 __all__ = [
     "BALLOT", "EMOTIONS", "Emotion", "Expression", "Face", "Model", "Picture", "Scores", "load",
 ]  # fmt: skip

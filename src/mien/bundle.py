@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -12,78 +11,24 @@ import tempfile
 import urllib.request
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-from mien.emotions import BALLOT, EMOTIONS
+from mien.card import BundleError as BundleError
+from mien.card import Card as Card
+from mien.card import is_file
+from mien.onnxfile import has_external_data
 
 ASSETS = Path(__file__).parent / "assets"
 DEFAULT = "default"
 GRAPH, CARD = "model.onnx", "card.json"
 WEIGHTS = "weights.safetensors"
 """Beside the graph where later trainings may start from the model."""
-
-
-class BundleError(ValueError):
-    """A bundle that is missing, damaged or of another make; the message names the remedy."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """What travels with a graph.
-
-    ``views`` are the mirror views averaged inside; ``size`` the side of a crop; ``frame`` the
-    place of the eyes, nose and mouth in it; ``unclear_threshold`` the share of unknown and NF at
-    which a face is called unclear; ``metrics`` figures with split and interval; ``data`` name and
-    fingerprint of what it was trained on; ``start`` origin and licence of the starting weights;
-    ``cost`` parameters, multiply-adds, bytes; ``calibration`` what the graph does to its scores:
-    a temperature for the label, a scale and an offset for each option of the ballot.
-    """
-
-    name: str
-    sha256: str
-    labels: tuple[str, ...] = tuple(e.value for e in EMOTIONS)
-    ballot: tuple[str, ...] = BALLOT
-    size: int = 48
-    views: int = 1
-    frame: dict[str, tuple[float, float]] = field(default_factory=dict)
-    unclear_threshold: float = 0.5
-    network: dict[str, Any] = field(default_factory=dict)
-    start: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    cost: dict[str, Any] = field(default_factory=dict)
-    calibration: dict[str, Any] = field(default_factory=dict)
-    licence: str = "Apache-2.0 (code); weights: see start and data"
-    format: int = 1
-
-    @classmethod
-    def read(cls, path: Path) -> Card:
-        """Parse a card; keys of later versions are passed over.
-
-        Raises:
-            BundleError: not a card, or one with another order of labels.
-        """
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            values = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
-            for name in ("labels", "ballot"):
-                if name in values:
-                    values[name] = tuple(values[name])
-            card = cls(**values)
-        except (OSError, TypeError, ValueError) as error:
-            raise BundleError(f"{path}: not a card of a bundle ({error})") from None
-        if card.labels != tuple(e.value for e in EMOTIONS) or card.ballot != BALLOT:
-            raise BundleError(f"{path}: its labels stand in another order than this mien's")
-        return card
-
-    def write(self, path: Path) -> None:
-        """Write as readable JSON."""
-        path.write_text(
-            json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+LARGEST = 2 << 30
+"""Bytes of a bundle that are fetched or unpacked."""
 
 
 @dataclass(frozen=True)
@@ -98,22 +43,65 @@ class Bundle:
         """The ONNX file."""
         return self.path / GRAPH
 
+    def read(self) -> bytes:
+        """The graph, checked against the card: what is opened is what was checked.
 
-def user_folder() -> Path:
-    """Where ``mien models add`` puts bundles: the platform's folder for a user's data."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+        Raises:
+            BundleError: it cannot be read, differs from the card's sha256, or keeps weights in
+                another file.
+        """
+        try:
+            data = self.graph.read_bytes()
+        except OSError as error:
+            raise BundleError(
+                f"{self.graph}: cannot be read ({error.strerror}); check its permissions"
+            ) from None
+        if hashlib.sha256(data).hexdigest() != self.card.sha256:
+            raise BundleError(
+                f"{self.graph}: differs from its card's sha256; fetch or export the bundle again"
+            )
+        try:
+            outside = has_external_data(data)
+        except ValueError as error:
+            raise BundleError(
+                f"{self.graph}: not a graph of ONNX ({error}); fetch or export the bundle again"
+            ) from None
+        if outside:
+            raise BundleError(
+                f"{self.graph}: keeps weights in another file, which its sha256 does not cover; "
+                "save the graph with its weights inside"
+            )
+        return data
+
+
+def user_folder() -> Path | None:
+    """Where ``mien models add`` puts bundles: the platform's folder for a user's data.
+
+    None for a user without a home, as containers have them.
+    """
+    try:
+        if sys.platform == "win32":
+            base = _given("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Application Support"
+        else:
+            base = _given("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError:
+        return None
     return base / "mien" / "models"
+
+
+def _given(name: str) -> Path | None:
+    """A folder that the environment names; a relative one is ignored, as XDG asks for."""
+    path = Path(os.environ.get(name, ""))
+    return path if path.is_absolute() else None
 
 
 def search_path() -> list[Path]:
     """Folders whose subfolders are bundles, in order of search."""
     extra = [Path(p) for p in os.environ.get("MIEN_MODELS", "").split(os.pathsep) if p]
-    return [ASSETS, *extra, user_folder(), Path("models")]
+    own = user_folder()
+    return [ASSETS, *extra, *([] if own is None else [own]), Path("models")]
 
 
 def list_bundles() -> list[Bundle]:
@@ -133,7 +121,9 @@ def _scan() -> list[Bundle | BundleError]:
     found: dict[str, Bundle | BundleError] = {}
     for folder in search_path():
         for card in sorted(folder.glob(f"*/{CARD}")):
-            if (card.parent / GRAPH).is_file() and card.parent.name not in found:
+            if card.parent.name.startswith("."):  # half of one, being added
+                continue
+            if is_file(card.parent / GRAPH) and card.parent.name not in found:
                 try:
                     found[card.parent.name] = Bundle(card.parent, Card.read(card))
                 except BundleError as error:
@@ -154,7 +144,7 @@ def find(name: str | Path | None = None) -> Path:
     given = Path(name)
     candidates = [given, given / "bundle", *(folder / name for folder in search_path())]
     for folder in candidates:
-        if (folder / CARD).is_file() and (folder / GRAPH).is_file():
+        if is_file(folder / CARD) and is_file(folder / GRAPH):
             return folder
     known = ", ".join(bundle.path.name for bundle in list_bundles()) or "none"
     raise BundleError(f"no model {str(name)!r}; known by name: {known}; or give a bundle's folder")
@@ -167,12 +157,9 @@ def load(name: str | Path | None = None) -> Bundle:
         BundleError: missing, damaged, or of another make.
     """
     folder = find(name)
-    card = Card.read(folder / CARD)
-    if sha256(folder / GRAPH) != card.sha256:
-        raise BundleError(
-            f"{folder / GRAPH}: differs from its card's sha256; fetch or export the bundle again"
-        )
-    return Bundle(folder, card)
+    bundle = Bundle(folder, Card.read(folder / CARD))
+    bundle.read()
+    return bundle
 
 
 def sha256(path: Path) -> str:
@@ -189,68 +176,122 @@ def finish(folder: Path, card: Card) -> Bundle:
     return Bundle(folder, card)
 
 
-def add(source: str, *, name: str | None = None, expected: str | None = None) -> Bundle:
+def add(
+    source: str,
+    *,
+    name: str | None = None,
+    expected: str | None = None,
+    check: Callable[[Bundle], None] = lambda bundle: None,
+) -> Bundle:
     """Copy a bundle, from a folder, a ``.zip`` or a URL of one, into the user's folder.
 
     Args:
         source: path or URL.
         name: what to call it; its card's name by default.
         expected: sha256 of the zip, where the giver states one.
+        check: what else to try before it takes its name; raises if it is no good.
 
     Raises:
         BundleError: the hash of zip or graph is wrong, there is no bundle in it, its name cannot
             name a folder, or another model would be found under that name.
-        OSError: it cannot be fetched or written.
+        OSError: it cannot be written.
     """
+    own = user_folder()
+    if own is None:
+        raise BundleError(
+            "this user has no home folder for models; set XDG_DATA_HOME, or name the bundle's "
+            "folder with --model"
+        )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(source)
         if "://" in source:
             folder = Path(scratch) / "bundle.zip"
-            try:
-                answer = urllib.request.urlopen(source, timeout=60)
-            except (OSError, HTTPException) as error:
-                raise BundleError(
-                    f"{source}: cannot be fetched ({error}); check the address and the network"
-                ) from None
-            with answer, folder.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-        if folder.is_file():
+            _fetch(source, folder)
+        if is_file(folder):
             if expected and sha256(folder) != expected.lower():
                 raise BundleError(f"{source}: its sha256 is {sha256(folder)}, not {expected}")
-            try:
-                with zipfile.ZipFile(folder) as archive:
-                    archive.extractall(Path(scratch) / "out")
-            # damaged bytes, a password, and a compression that Python does not know
-            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-                raise BundleError(
-                    f"{source}: not a zip of a bundle, or a damaged one ({error}); fetch it again"
-                ) from None
-            cards = sorted((Path(scratch) / "out").rglob(CARD))
-            if not cards:
-                raise BundleError(f"{source}: holds no {CARD}")
-            folder = cards[0].parent
+            folder = _unpack(folder, source, Path(scratch) / "out")
         elif expected:
             raise BundleError(f"{source}: a sha256 is that of a .zip, and this is a folder")
         bundle = load(folder)
-        target = user_folder() / _free(name or bundle.card.name)
-        part = target.with_name(target.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
+        target = own / _free(name or bundle.card.name, own)
+        part = target.with_name(f".{target.name}.part")
+        old = target.with_name(f".{target.name}.old")
+        for leftover in (part, old):
+            shutil.rmtree(leftover, ignore_errors=True)
         part.mkdir(parents=True)
         for file_name in (GRAPH, CARD, WEIGHTS):
-            if (bundle.path / file_name).exists():
+            if is_file(bundle.path / file_name):
                 shutil.copyfile(bundle.path / file_name, part / file_name)
-        shutil.rmtree(target, ignore_errors=True)
+        check(load(part))
+        if target.exists():
+            target.replace(old)
         part.replace(target)
+        shutil.rmtree(old, ignore_errors=True)
     return Bundle(target, bundle.card)
 
 
-def _free(name: str) -> str:
+def _fetch(address: str, target: Path) -> None:
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer, target.open("wb") as file:
+            if _copy(answer, file, LARGEST) is None:
+                raise BundleError(f"{address}: larger than {LARGEST >> 30} GB; not a bundle")
+    except BundleError:
+        raise
+    except (OSError, ValueError, HTTPException) as error:
+        raise BundleError(
+            f"{address}: cannot be fetched ({error}); check the address and the network"
+        ) from None
+
+
+def _unpack(packed: Path, source: str, out: Path) -> Path:
+    """Take a bundle's files, and nothing else, out of a zip."""
+    # Weights hardly shrink in a zip: what swells to many times its size is no bundle.
+    room = min(LARGEST, (64 << 20) + 20 * packed.stat().st_size)
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            names = set(archive.namelist())
+            card = min((n for n in names if n.split("/")[-1] == CARD), key=len, default=None)
+            if card is None:
+                raise BundleError(f"{source}: holds no {CARD}; give a zip of a bundle's folder")
+            out.mkdir()
+            for file_name in (GRAPH, CARD, WEIGHTS):
+                inside = card.removesuffix(CARD) + file_name
+                if inside not in names:
+                    continue
+                with archive.open(inside) as packed_file, (out / file_name).open("wb") as file:
+                    copied = _copy(packed_file, file, room)
+                if copied is None:
+                    raise BundleError(f"{source}: unpacks to more than a bundle does; not taken")
+                room -= copied
+    except BundleError:
+        raise
+    # damaged bytes, a password, and a compression that Python does not know
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise BundleError(
+            f"{source}: not a zip of a bundle, or a damaged one ({error}); fetch it again"
+        ) from None
+    return out
+
+
+def _copy(source: IO[bytes], target: IO[bytes], limit: int) -> int | None:
+    """Copy a stream; how many bytes it had, or None if more than the limit."""
+    size = 0
+    while chunk := source.read(1 << 20):
+        size += len(chunk)
+        if size > limit:
+            return None
+        target.write(chunk)
+    return size
+
+
+def _free(name: str, own: Path) -> str:
     """A name that is a plain folder's, and that no bundle ahead in the search already has."""
     # A card comes from anyone: its name must not lead out of the user's folder.
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise BundleError(f"{name!r} cannot name a model; use letters, digits, '.', '_' and '-'")
-    ahead = search_path()[: search_path().index(user_folder())]
-    taken = next((folder / name for folder in ahead if (folder / name / CARD).is_file()), None)
+    ahead = search_path()[: search_path().index(own)]
+    taken = next((folder / name for folder in ahead if is_file(folder / name / CARD)), None)
     if taken is not None:
         raise BundleError(f"{name!r} would be hidden by {taken}; give another --name")
     return name

@@ -1,35 +1,32 @@
 """Any picture in, upright uint8 RGB array out; the only place that knows colour order."""
 
 import io
+import os
 import struct
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from mien import tiff
+from mien.opening import CHOICES, MAX_BYTES, RAW, in_memory, open_file, shortened
+from mien.opening import ImageError as ImageError
+
 MAX_PIXELS = 100_000_000
 """Largest picture that ``read`` decodes, in pixels; about 300 MB as an array."""
+SUFFIXES = RAW | frozenset((
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2c", ".j2k", ".jfif",
+    ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".jxl", ".mpo", ".pbm", ".pcx",
+    ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+))  # fmt: skip
+"""File name endings that folders are searched for.
 
-SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-    )
-)
-"""File name endings that folders are searched for."""
+Some name formats that need another package, or that mien does not read, such as raw photos: a
+folder of a phone or a camera then gives an error for each of them, and none is passed over.
+"""
 
 _COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # known to Pillow without loading all plugins
 _STRIP = 256
@@ -38,12 +35,7 @@ OVERSHOOT = 2
 is of 0 to 255, where nothing but black would be as dark.
 """
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow and OpenCV
-
-Source = str | Path | bytes | Image.Image | NDArray[np.generic]
-
-
-class ImageError(ValueError):
-    """A picture that cannot be used; the message is one sentence: file, what is wrong, remedy."""
+Source = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | NDArray[np.generic]
 
 
 def is_picture(name: str) -> bool:
@@ -57,12 +49,12 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     Applies the EXIF orientation, lays transparency on white, scales 16-bit and floating-point
     grey to 8 bits, converts CMYK and palettes, and takes the first frame of an animation.
     JPEGs are decoded in full: decoding at half size (draft mode) still has to read every code
-    word, and small faces would lose pixels that their crops need.
+    word, and small faces would lose pixels that their crops need. HEIC needs the extra ``heic``.
 
     Args:
-        source: path, encoded bytes, Pillow image, or an array: (H, W) or (H, W, 1) grey,
-            (H, W, 3) RGB, (H, W, 4) RGBA; bool, uint8, uint16, or floats in 0..1 (0..255 if any
-            is above 2: a resized 0..1 picture can overshoot).
+        source: path, encoded bytes, a file opened in mode ``"rb"``, a Pillow image, or an array:
+            (H, W) or (H, W, 1) grey, (H, W, 3) RGB, (H, W, 4) RGBA; bool, uint8, uint16, or
+            floats in 0..1 (0..255 if any is above 2: a resized 0..1 picture can overshoot).
         max_pixels: larger pictures are refused before they are decoded; files above 178
             megapixels always are, by Pillow.
 
@@ -70,25 +62,30 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         uint8 (H, W, 3), RGB, contiguous, possibly read-only.
 
     Raises:
-        ImageError: missing, empty, truncated, unknown, too large, or an array of another shape.
+        ImageError: missing, empty, truncated, unknown, too large, an array of another shape, or
+            nothing that a picture could be read from.
     """
-    if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels)
-    if isinstance(source, Image.Image):
-        return _from_pil(source, "image", max_pixels)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return _from_bytes(bytes(source), "image", max_pixels)
-    path = Path(source)
+    name = "image"
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path}: no such file; check the path") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: a folder, not a picture; name the files in it") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ImageError(f"{path}: cannot be opened ({reason}); check its permissions") from None
-    return _from_bytes(data, str(path), max_pixels)
+        if isinstance(source, np.ndarray):
+            return _from_array(source, max_pixels)
+        if isinstance(source, Image.Image):
+            return _from_pil(source, name, max_pixels)
+        if isinstance(source, bytes | bytearray | memoryview):
+            return _from_file(io.BytesIO(source), name, max_pixels)
+        if isinstance(source, str | os.PathLike):
+            name = shortened(os.fsdecode(source))
+            with open_file(os.fsdecode(source), name) as file:
+                return _from_file(file, name, max_pixels)
+        if hasattr(source, "read"):
+            return _from_file(in_memory(source, name), name, max_pixels)
+    except MemoryError:
+        raise ImageError(
+            f"{name}: not enough memory to decode it; use fewer threads, or scale it down"
+        ) from None
+    if source is None:
+        raise ImageError(f"image is None, as cv2.imread returns it for no picture; {CHOICES}")
+    raise ImageError(f"image is of type {type(source).__name__}; {CHOICES}")
 
 
 def to_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -102,30 +99,64 @@ def to_grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grey
 
 
-def _from_bytes(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
-    if not data:
+def _from_file(file: IO[bytes], name: str, max_pixels: int) -> NDArray[np.uint8]:
+    """Decode an open file; Pillow reads no more of it than it needs."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if not size:
         raise ImageError(f"{name}: empty file; copy or download it again")
+    if size > MAX_BYTES:
+        raise ImageError(
+            f"{name}: a file of {size / 1e9:.1f} GB is above the limit of {MAX_BYTES / 1e9:.1f} GB;"
+            " save it in a compressed format"
+        )
+    head = file.read(32)
+    file.seek(0)
     try:
-        with _open(data) as image:
+        with _open(file, head) as image:
             return _from_pil(image, name, max_pixels)
     except Image.DecompressionBombError:
         own = 2 * (Image.MAX_IMAGE_PIXELS or max_pixels)
         raise _too_large(name, min(max_pixels, own)) from None
     except UnidentifiedImageError:
-        raise ImageError(
-            f"{name}: not a picture in a format that Pillow reads; convert it to JPEG or PNG"
-        ) from None
-    except ImageError:
+        raise ImageError(f"{name}: {_unknown(head)}") from None
+    except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise _damaged(name, error) from None
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(file: IO[bytes], head: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=_COMMON)
+        return Image.open(file, formats=_COMMON)
     except UnidentifiedImageError:
-        return Image.open(io.BytesIO(data), formats=_formats())
+        try:
+            return Image.open(file, formats=_formats())
+        except UnidentifiedImageError:
+            if not _is_heif(head):
+                raise
+            try:
+                from pillow_heif import HeifImageFile
+            except ImportError:
+                raise UnidentifiedImageError from None
+            file.seek(0)
+            image: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call]
+            return image
+
+
+def _is_heif(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in (
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1",
+    )  # fmt: skip
+
+
+def _unknown(head: bytes) -> str:
+    """What to say of a file that nothing installed can read, by how it begins."""
+    if _is_heif(head):
+        return "a HEIC photo; install the extra, pip install 'mien[heic]', or export it as JPEG"
+    if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"):
+        return "an AVIF picture, which needs Pillow 11.3 or newer; upgrade it, or export it as JPEG"
+    return "not a picture in a format that Pillow reads; convert it to JPEG or PNG"
 
 
 @cache
@@ -142,10 +173,35 @@ def _formats() -> tuple[str, ...]:
 def _from_pil(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
     _check_size(image.width, image.height, name, max_pixels)
     try:
-        image.load()
+        if reason := tiff.refusal(image):
+            raise ImageError(f"{name}: {reason}")
+        image = _loaded(image)
         return np.asarray(_to_rgb(_upright(image)))
+    except (ImageError, MemoryError):
+        raise
     except Exception as error:
         raise _damaged(name, error) from None
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    """The picture with its pixels; a JPEG that lacks nothing but its end mark is whole."""
+    try:
+        image.load()
+    except OSError:
+        file = getattr(image, "fp", None)
+        if image.format != "JPEG" or image.info.get("progressive") or file is None:
+            raise  # each scan of a progressive one refines all pixels: it may lack the last
+        file.seek(0)
+        data = file.read().rstrip(b"\xff")  # half an end mark
+        # Pixels that are still to come would be decoded from what is put in their place.
+        one, other = (
+            Image.open(io.BytesIO(data + filling * 512 + b"\xff\xd9"), formats=("JPEG",))
+            for filling in (b"\x00", b"\x55")
+        )
+        if one.tobytes() != other.tobytes():
+            raise
+        return one
+    return image
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -158,6 +214,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _damaged(name: str, error: Exception) -> ImageError:
     """What to say of a file that breaks a decoder; Pillow's raise nearly every kind of error."""
+    if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
+        return ImageError(f"{name}: cannot be read ({error.strerror}); check the disk or network")
     if "truncated" in str(error).lower() or isinstance(error, EOFError | struct.error):
         return ImageError(f"{name}: the file is cut short; copy or download it again")
     reason = " ".join(str(error).split()) or type(error).__name__
@@ -166,7 +224,7 @@ def _damaged(name: str, error: Exception) -> ImageError:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        return _deep_grey(np.asarray(image)).convert("RGB")
+        return _deep_grey(tiff.levels(image)).convert("RGB")
     if image.mode == "RGB" and not image.has_transparency_data:
         return image  # converting would copy
     if image.has_transparency_data:
@@ -177,13 +235,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey(values: NDArray[np.generic]) -> Image.Image:
-    """Scale grey of more than 8 bits: int32 by the range it fits in, floats as in ``read``."""
+    """Scale grey of more than 8 bits: 32 bits by the range they fit in, floats as in ``read``."""
     if np.issubdtype(values.dtype, np.floating):
         return Image.fromarray(_float_to_byte(values.astype(np.float64)))
-    deep = values.dtype.itemsize == 2 or values.max(initial=0) > 255
-    if not deep:
-        return Image.fromarray(values.clip(0, 255).astype(np.uint8))
-    return Image.fromarray(_LEVELS[values.clip(0, 65535)])
+    if values.dtype.itemsize == 2:
+        return Image.fromarray(_LEVELS[values])
+    whole = values.astype(np.int64)
+    highest = whole.max(initial=0)
+    if highest <= 255:
+        return Image.fromarray(whole.clip(0, 255).astype(np.uint8))
+    if highest <= 65535:
+        return Image.fromarray(_LEVELS[whole.clip(0, 65535)])
+    white = 2**32 - 1 if values.dtype.kind == "u" else 2**31 - 1
+    return Image.fromarray(_to_byte(whole / white))
 
 
 def _from_array(array: NDArray[np.generic], max_pixels: int) -> NDArray[np.uint8]:

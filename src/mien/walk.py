@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,11 +52,30 @@ def _inside(folder: Path) -> tuple[list[str], list[str]]:
     files: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
+            if _is_folder(entry):
                 folders.append(entry.name)
-            elif entry.is_file() or not os.path.exists(entry.path):  # noqa: PTH110 - no Path each
+            elif readable(entry.path):
                 files.append(entry.name)
     return sorted(folders), sorted(files)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return False
+
+
+def readable(path: str) -> bool:
+    """Whether a path that is no folder is worth opening.
+
+    Pipes, sockets and devices are not: they would block whoever reads them. What cannot be looked
+    at, such as a link that leads nowhere, is: opened, it says what is wrong.
+    """
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116 - no Path for each
+    except (OSError, ValueError):
+        return True
 
 
 def _identity(path: Path) -> object:

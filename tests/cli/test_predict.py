@@ -97,7 +97,9 @@ def test_exit_code_is_1_only_if_nothing_could_be_read(run, folder):
 
 def test_head_decides_the_top(run, folder):
     for head in ("votes", "label"):
-        faces = json.loads(run(folder / "0.png", "--json", "--head", head).stdout)[0]["faces"]
+        faces = json.loads(run(folder / "0.png", "--crops", "--json", "--head", head).stdout)[0][
+            "faces"
+        ]
         assert faces[0]["top"] == max(faces[0][head], key=faces[0][head].get)
 
 

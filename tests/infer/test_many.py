@@ -7,8 +7,11 @@ from skimage import data
 
 import mien
 from mien.infer.many import analyze_batch, analyze_many, on_one_thread
+from mien.infer.record import Made
 from mien.infer.rows import COLUMNS, rows
 from tests.tiny import make_bundle
+
+MADE = Made("tiny", "label", "0" * 64)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def test_order_and_errors_are_those_of_one_by_one(model, paths):
         assert [p.source for p in many] == list(map(str, paths))
         assert [p.error for p in many] == [p.error for p in alone]
         for a, b in zip(alone, many, strict=True):
-            assert rows(a, model="m", head="votes") == rows(b, model="m", head="votes")
+            assert rows(a, MADE) == rows(b, MADE)
     assert [i for i, p in enumerate(alone) if p.error] == [7, 20]
     assert "empty file" in alone[7].error
 
@@ -112,7 +115,7 @@ def test_workers_run_on_one_thread_each(model):
 
 def test_rows_have_every_column(model, paths):
     for picture in analyze_many(model, [paths[0], paths[7]], crops=True):
-        for row in rows(picture, model="tiny", head="label"):
+        for row in rows(picture, MADE):
             assert list(row) == list(COLUMNS)
             for name, kind in COLUMNS.items():
                 assert row[name] is None or isinstance(row[name], kind), name

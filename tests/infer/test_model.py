@@ -71,8 +71,9 @@ def test_analyze_finds_the_astronaut(model):
     assert sum(faces[0].expression.votes.values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_small_picture_without_a_face_is_a_crop(model, crops):
-    (face,) = model.analyze(crops[0])
+def test_a_small_picture_without_a_face_has_none_unless_it_is_called_a_crop(model, crops):
+    assert model.analyze(crops[0]) == []
+    (face,) = model.analyze(crops[0], crops=True)
     assert not face.detected
     assert face.box == (0, 0, 48, 48)
     label = model.classify(crops[:1]).label[0]
@@ -97,7 +98,7 @@ def test_one_bad_picture_does_not_end_a_batch(model, tmp_path, crops):
     entries = list(model.analyze_many([good, bad, tmp_path / "missing.png", good]))
     assert [entry.error is None for entry in entries] == [True, False, False, True]
     assert str(bad) in entries[1].error
-    assert entries[0].faces == entries[3].faces
+    assert entries[0].faces == entries[3].faces == []
 
 
 def test_one_model_serves_many_threads(model, crops):

@@ -36,7 +36,7 @@ def write_part(out, names, made, number=0):
     """A part as Ray writes it: under a name of its own, without a record."""
     pictures = [Picture(name, 48, 48) for name in names]
     out.mkdir(exist_ok=True)
-    rows = table(pictures, model=made.model, head=made.head)
+    rows = table(pictures, made)
     pq.write_table(rows, out / f"ray-{number}.parquet")
 
 

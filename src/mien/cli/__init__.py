@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from io import TextIOWrapper
-from typing import Annotated
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 EXTRAS = {
     "train": ("accelerate", "filelock", "numba", "onnxscript", "optuna", "pydantic",
@@ -16,11 +20,36 @@ EXTRAS = {
     "data": ("cleanlab",),
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),
     "video": ("av",),
+    "heic": ("pillow_heif",),
     "parquet": ("pyarrow",),
     "ray": ("ray",),
     "tensorboard": ("tensorboard",),
 }  # fmt: skip
 """Which extra of mien brings which package, for the message when one is missing."""
+
+
+class Verbs(TyperGroup):
+    """The verbs; what is none, but a picture or a folder, gets the verb that was meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See click, or the copy of it that newer Typers bring."""
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            said = vars(error).get("message")
+            if said and (hint := _meant(args[0])):
+                vars(error)["message"] = f"{str(said).partition(' Did you')[0].rstrip('.')}. {hint}"
+            raise
+
+
+def _meant(word: str) -> str:
+    from mien.images import is_picture
+
+    if is_picture(word) or Path(word).exists():
+        return f"To read pictures: mien predict {word}"
+    if word in ("prepare", "review"):
+        return f"Did you mean: mien data {word}?"
+    return ""
 
 
 def build() -> typer.Typer:
@@ -41,11 +70,12 @@ def build() -> typer.Typer:
     )
 
     app = typer.Typer(
+        cls=Verbs,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Read what faces show: seven expressions, and how ten people would have voted.\n\n"
+        help="Recognise facial expressions: seven classes, and how ten people would vote.\n\n"
         "Start with: mien predict photo.jpg",
     )
 
@@ -53,12 +83,17 @@ def build() -> typer.Typer:
     def root(
         version: Annotated[
             bool,
-            typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+            typer.Option(
+                "--version",
+                is_eager=True,
+                callback=_print_version,
+                help="Show the version and exit.",
+            ),
         ] = False,
     ) -> None:
         pass
 
-    use, judge, make, house = "Use a model", "Judge a model", "Make a model", "Around the house"
+    use, judge, make, house = "Use a model", "Evaluate a model", "Train a model", "Diagnostics"
     for panel, verbs in {
         use: (predict.predict, video.video, web.serve, web.page),
         judge: (measure.evaluate, measure.compare, measure.report),
@@ -99,6 +134,7 @@ def main() -> None:
     # Pillow's, of large pictures and odd EXIF blocks, which mien reads or refuses in its own words
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.formatwarning = lambda message, *_, **__: f"mien: {message}\n"
+    _end_in_order()
     try:
         build()()
     except ModuleNotFoundError as error:
@@ -110,11 +146,39 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nmien: stopped", file=sys.stderr)
         sys.exit(130)
+    except MemoryError:
+        fail("not enough memory; free some, use fewer --threads, or work on smaller pictures")
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        fail("no more threads can be started; raise the limits of this shell, or use --threads 1")
+    except ImportError as error:
+        if "cannot allocate" not in str(error) and "failed to map" not in str(error):
+            raise
+        fail("not enough memory to load the libraries; raise the limit (ulimit -v)")
     except (ValueError, TypeError, OSError, ArithmeticError) as error:
         fail(str(error))
 
 
 def fail(message: str) -> None:
     """Print one line and leave with 1."""
-    print(f"mien: {message}", file=sys.stderr)
+    from mien.cli.plain import visible
+
+    print(f"mien: {visible(message, lines=True)}", file=sys.stderr)
     sys.exit(1)
+
+
+def _end_in_order() -> None:
+    """Let what ends a process from outside unwind it: files are finished, and parts removed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the second time at once
+        name = signal.Signals(number).name
+        print(f"\nmien: stopped by {name}; finishing what is open", file=sys.stderr)
+        sys.exit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        # not where someone chose otherwise, such as nohup
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,36 @@ if TYPE_CHECKING:
     from mien.measure.tables import Table as Figures
 
 
+# Control characters, and those that change the direction of text or end a line: a file's name may
+# hold them, and a terminal obeys them.
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    r"""Text with what a terminal would obey written out, such as ``\x1b``.
+
+    Args:
+        text: from anywhere.
+        lines: leave line ends and tabs as they are.
+    """
+
+    def escaped(found: re.Match[str]) -> str:
+        letter = found[0]
+        return letter if lines and letter in "\n\t" else ascii(letter)[1:-1]
+
+    return _OBEYED.sub(escaped, text)
+
+
+def visible_json(text: str) -> str:
+    """JSON as a terminal may see it: the same document, by JSON's own escapes."""
+    return _OBEYED.sub(
+        lambda found: found[0] if found[0] in "\n\t" else f"\\u{ord(found[0]):04x}", text
+    )
+
+
 def say(text: str, console: Console | None = None) -> None:
     """Print one line."""
+    text = visible(text, lines=True)
     (console or Console()).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -44,7 +73,7 @@ def grid(
         justify: JustifyMethod = "left" if number in words else "right"
         table.add_column(Text(column), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell, lines=True)) for cell in row))
     return table
 
 

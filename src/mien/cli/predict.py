@@ -27,55 +27,68 @@ ERRORS = 20
 def predict(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PHOTO", help="Pictures, folders, or patterns in quotes."),
+        typer.Argument(metavar="PHOTO", help="Pictures, folders, or quoted patterns."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     jsonl: Annotated[
-        Path | None, typer.Option(help="Write JSON lines, one a picture; goes on if it exists.")
+        Path | None,
+        typer.Option(help="Write one JSON line per picture; resumes if the file exists."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(help="Write a row for each face; goes on if it exists.")
+        Path | None, typer.Option(help="Write one row per face; resumes if the file exists.")
     ] = None,
     parquet: Annotated[
-        str | None, typer.Option(help="Write a folder of Parquet parts; goes on if it exists.")
+        str | None, typer.Option(help="Write a folder of Parquet files; resumes if it exists.")
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Begin output files anew instead of going on with them."),
+        typer.Option("--overwrite", help="Start output files afresh instead of resuming."),
     ] = False,
     retry: Annotated[
         bool,
-        typer.Option("--retry", help="Try pictures again that an earlier run could not read."),
+        typer.Option("--retry", help="Retry pictures that an earlier run could not read."),
     ] = False,
     annotate: Annotated[
         Path | None, typer.Option(help="Folder for copies with faces and scores drawn on them.")
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Lay a heat map of the evidence over each annotated face."),
+        typer.Option(
+            "--explain", help="Draw a class-activation heat map over each annotated face."
+        ),
     ] = False,
     crops: Annotated[
-        bool, typer.Option("--crops", help="Take every picture as the crop of one face; no search.")
+        bool,
+        typer.Option(
+            "--crops", help="Treat each picture as one cropped face; skip face detection."
+        ),
     ] = False,
     head: Annotated[
-        str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
+        str,
+        typer.Option(
+            help="Scores to rank by. votes: how people would vote; label: FER-2013's label."
+        ),
     ] = "votes",
-    lang: Annotated[str, typer.Option(help="Names in en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help="Language of the names: en or ko.")] = "en",
     model: Annotated[
-        str | None, typer.Option(help="A model by name, or a bundle's folder.")
+        str | None, typer.Option(help="Model name (see: mien models), or a bundle's folder.")
     ] = None,
     min_face: Annotated[
-        int, typer.Option(help="Side of the smallest face to look for, pixels.", min=1)
+        int, typer.Option(help="Side of the smallest face to search for, in pixels.", min=1)
     ] = 40,
-    threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="CPU cores to use; 0 = all.", min=0)] = 0,
     engine: Annotated[
         str, typer.Option(help="local, or ray for a cluster (needs --parquet).")
     ] = "local",
 ) -> None:
-    """Read the expressions of every face in pictures.
+    """Recognise the expression of every face in pictures.
 
-    Prints a table; with an output option, a summary. A picture that cannot be read is reported
-    and the others go on; the exit code is 1 only if none could be read.
+    Prints a table, or a summary if there is an output file. Unreadable pictures are reported and
+    do not stop the run. A picture in which no face is found has none; for face crops, such as
+    FER-2013's, add --crops.
+
+    Exit code: 0 if a picture was read, 1 if none could be or an input is unusable, 2 for a wrong
+    option. SIGTERM and Ctrl-C finish the outputs; the same command resumes.
 
     Example: mien predict portrait.jpg
 
@@ -84,6 +97,8 @@ def predict(
     from mien.emotions import names
 
     names(lang)
+    if annotate is not None and annotate.exists() and not annotate.is_dir():
+        raise ValueError(f"--annotate {annotate}: a file; name a folder for the copies")
     if explain and annotate is None:
         raise ValueError("--explain: draws on annotated pictures; add --annotate FOLDER")
     if engine == "ray":
@@ -127,23 +142,24 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
     from rich.console import Console
 
     from mien.cli import show
+    from mien.cli.plain import say, visible, visible_json
     from mien.infer.results import written
 
     out, err = Console(), Console(stderr=True, highlight=False)
     result, separator = job.summary, "["
     shown: list[Picture] = []
-    visible = many and not (as_json and out.is_terminal)
-    with show.progress(err, len(job.left), visible=visible) as tick:
+    has_bar = many and not (as_json and out.is_terminal)
+    with show.progress(err, len(job.left), visible=has_bar) as tick:
         for picture in done:
             tick(f"{result.speed:,.0f}/s")
             if picture.error is not None and (not many or result.errors <= ERRORS):
-                err.print(f"mien: {written(picture.error)}", markup=False, soft_wrap=True)
+                say(f"mien: {visible(written(picture.error))}", err)
             if as_json:
                 text = json.dumps(picture.to_dict(), ensure_ascii=not _is_utf8(sys.stdout))
-                typer.echo(f"{separator}{text}", nl=False)
+                typer.echo(f"{separator}{visible_json(text)}", nl=False)
                 separator = ",\n"
             elif len(shown) < show.SHOWN and picture.error is None:
-                shown.append(replace(picture, source=written(picture.source)))
+                shown.append(replace(picture, source=visible(written(picture.source))))
     if as_json:
         typer.echo("[]" if separator == "[" else "]")
     elif shown and not job.outputs:
@@ -152,6 +168,12 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
             out.print(f"… and {rest:,} more; --csv FILE or --json has them all")
     if many:
         err.print(show.summary(result, language))
+    if result.likely_crops:
+        say(
+            f"mien: {result.small:,} of {result.pictures:,} pictures are small, and no face was "
+            "found in them; if they are face crops, as FER-2013's are, add --crops",
+            err,
+        )
     if result.failed:
         raise typer.Exit(1)
 
@@ -163,6 +185,8 @@ def _outputs(jsonl: Path | None, csv: Path | None, parquet: str | None, made: Ma
 
     if parquet is not None and "://" in parquet:
         raise ValueError(f"--parquet {parquet}: an address; add --engine ray, or name a folder")
+    for option, place in (("--csv", csv), ("--jsonl", jsonl), ("--parquet", parquet)):
+        _check_ending(option, place)
     found: list[Output] = []
     for path, kind in ((jsonl, JsonLinesOutput), (csv, CsvOutput)):
         if path is not None:
@@ -174,6 +198,19 @@ def _outputs(jsonl: Path | None, csv: Path | None, parquet: str | None, made: Ma
     if len({output.path.resolve() for output in found}) < len(found):
         raise ValueError("--csv, --jsonl and --parquet: two name one place; give each its own")
     return found
+
+
+_OWN = {"--csv": ".csv", "--jsonl": ".jsonl", "--parquet": ".parquet"}
+_OTHERS = frozenset((*_OWN.values(), ".json", ".ods", ".xls", ".xlsm", ".xlsx"))
+
+
+def _check_ending(option: str, place: Path | str | None) -> None:
+    """Refuse a name that promises another format: a spreadsheet would not open it."""
+    own, ending = _OWN[option], Path(place or "").suffix.lower()
+    if ending != own and ending in _OTHERS:
+        raise ValueError(
+            f"{option} {place}: {option} does not write {ending} files; name one that ends in {own}"
+        )
 
 
 def _is_utf8(stream: TextIO) -> bool:

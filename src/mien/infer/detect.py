@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +12,7 @@ from PIL import Image
 
 from mien.infer import boxes
 from mien.infer.levels import BASE_SIDE, DEFAULT_MIN_FACE, scales
-from mien.infer.session import open_session
+from mien.infer.session import SessionProperty, open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -71,7 +70,7 @@ class BlazeFace:
         self.threads = threads
         self.threshold = threshold
 
-    @cached_property
+    @SessionProperty
     def session(self) -> onnxruntime.InferenceSession:
         """The ONNX Runtime session, made on first use."""
         return open_session(self.path, threads=self.threads)

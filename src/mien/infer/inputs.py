@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mien.images import is_picture
-from mien.walk import walk
+from mien.walk import readable, walk
 
 
 def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None) -> list[str]:
@@ -24,7 +24,7 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
         ValueError: a folder without pictures or a pattern without matches.
     """
     found: dict[str, None] = {}
-    skipped = copies.resolve() if copies is not None else None
+    skipped = None if copies is None else os.path.realpath(copies)
     for argument in map(str, arguments):
         # not Path's, which raise where a name is too long or a folder above is closed
         if os.path.isdir(argument):  # noqa: PTH112
@@ -32,16 +32,9 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
             if not matches:
                 raise ValueError(f"{argument}: no pictures in this folder; name another, or files")
         elif glob.has_magic(argument) and not os.path.exists(argument):  # noqa: PTH110
-            matches = sorted(
-                path
-                for path in _matching(argument)
-                if Path(path).is_file()
-                and (skipped is None or skipped not in Path(path).resolve().parents)
-            )
+            matches = sorted(path for path in _matching(argument) if not _lies_in(path, skipped))
             if not matches:
-                if skipped is not None and any(
-                    Path(path).is_file() for path in _matching(argument)
-                ):
+                if skipped is not None and _matching(argument):
                     raise ValueError(
                         f"{argument}: matches only what lies where annotated copies go; name "
                         "another folder for the copies"
@@ -54,14 +47,18 @@ def find_pictures(arguments: Iterable[str | Path], *, copies: Path | None = None
     return list(found)
 
 
-def _below(folder: str, skipped: Path | None) -> list[str]:
+def _lies_in(path: str, folder: str | None) -> bool:
+    return folder is not None and Path(folder) in Path(os.path.realpath(path)).parents
+
+
+def _below(folder: str, skipped: str | None) -> list[str]:
     found: list[str] = []
 
     def refuse(error: OSError) -> None:
         found.append(str(error.filename))  # read in its place, it says what is wrong
 
     def enter(path: Path) -> bool:
-        return skipped is None or path.resolve() != skipped
+        return skipped is None or os.path.realpath(path) != skipped
 
     for place, files in walk(Path(folder), refuse=refuse, enter=enter):
         found += [str(place / name) for name in files if is_picture(name)]
@@ -72,7 +69,8 @@ def _matching(pattern: str) -> list[str]:
     """Paths that a pattern matches; ``**`` goes through linked folders too, each once."""
     parts = Path(pattern).parts
     if "**" not in parts:
-        return [str(Path(path)) for path in glob.glob(pattern)]  # noqa: PTH207 - may be absolute
+        found = glob.glob(pattern)  # noqa: PTH207 - may be absolute
+        return [str(Path(path)) for path in found if not os.path.isdir(path) and readable(path)]  # noqa: PTH112
     first = parts.index("**")
     # glob's own ** follows a loop of links for as long as a path may be
     above = glob.glob(str(Path(*parts[:first]))) if first else ["."]  # noqa: PTH207

@@ -14,6 +14,9 @@ from mien.images import ImageError
 from mien.infer.outputs import Output
 from mien.infer.results import Picture, written
 
+CROP = 112
+"""Longest side of what is usually a crop of a face, pixels."""
+
 
 class Writer(Protocol):
     """Anything else that makes something of finished pictures."""
@@ -31,6 +34,8 @@ class Writer(Protocol):
 class Summary:
     """How a job went; ``tops`` counts faces by their top emotion.
 
+    ``small`` counts pictures no larger than a face crop usually is in which no face was found.
+
     ``before`` pictures were there from an earlier run, which could not read ``unread`` of them.
     """
 
@@ -41,12 +46,18 @@ class Summary:
     before: int = 0
     unread: int = 0
     seconds: float = 0.0
+    small: int = 0
     tops: Counter[str] = field(default_factory=Counter)
 
     @property
     def speed(self) -> float:
         """Pictures a second."""
         return self.pictures / max(self.seconds, 1e-9)
+
+    @property
+    def likely_crops(self) -> bool:
+        """Whether most pictures look as if they were crops of faces, which nobody said."""
+        return self.small > (self.pictures - self.errors) / 2
 
     @property
     def failed(self) -> bool:
@@ -59,6 +70,8 @@ class Summary:
         self.errors += picture.error is not None
         self.faceless += picture.error is None and not picture.faces
         self.faces += len(picture.faces)
+        sides = sorted((picture.width, picture.height))
+        self.small += not picture.faces and 16 <= sides[0] >= 0.8 * sides[1] and sides[1] <= CROP
         self.tops.update(face.expression.top.value for face in picture.faces)
 
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.bundle import Bundle, BundleError
 from mien.cores import cores
-from mien.infer.session import CPU, best_batch, only_asked_for, open_session
+from mien.emotions import BALLOT, EMOTIONS
+from mien.infer.session import (
+    CPU,
+    SessionProperty,
+    best_batch,
+    only_asked_for,
+    open_session,
+    refused,
+)
 
 if TYPE_CHECKING:
     import onnxruntime
 
+_OPTIONS = {"label": len(EMOTIONS), "ballot": len(BALLOT)}
 MANY = 8
 """Full runs' worth of crops that pay for opening the graph a second time, for one thread a run."""
 
@@ -26,21 +35,39 @@ class Lanes:
 
     Threads that share a run wait for each other after every layer, and a small network has many
     short ones. Where there are crops enough, each thread therefore has runs of its own.
+
+    Args:
+        graph: an ``.onnx`` file; of a bundle, whose card says what its graph must be, the bundle.
+        threads: of one run; 0 for all cores.
     """
 
-    def __init__(self, graph: Path, *, threads: int = 0) -> None:
+    def __init__(self, graph: Path | Bundle, *, threads: int = 0) -> None:
         self.graph = graph
         self.threads = threads
 
-    @cached_property
+    @SessionProperty
     def shared(self) -> onnxruntime.InferenceSession:
         """The session whose runs take all threads, made on first use."""
-        return open_session(self.graph, threads=self.threads)
+        return self._open(self.threads)
 
-    @cached_property
+    @SessionProperty
     def lone(self) -> onnxruntime.InferenceSession:
         """The session whose runs take one thread each, made on first use."""
-        return open_session(self.graph, threads=1)
+        return self._open(1)
+
+    def _open(self, threads: int) -> onnxruntime.InferenceSession:
+        """A session of what was checked; the graph keeps its contract, or is refused."""
+        if not isinstance(self.graph, Bundle):
+            return open_session(self.graph, threads=threads)
+        session = open_session(self.graph.read(), threads=threads, name=str(self.graph.graph))
+        inputs = [(value.name, value.type) for value in session.get_inputs()]
+        outputs = {value.name for value in session.get_outputs()}
+        if inputs != [("faces", "tensor(uint8)")] or not {"label", "ballot"} <= outputs:
+            raise BundleError(
+                f"{self.graph.graph}: not a graph of mien (it takes no uint8 faces, or gives no "
+                "label and ballot); fetch or export the bundle again"
+            )
+        return session
 
     def run(
         self, names: Sequence[str], faces: NDArray[np.uint8], *, batch_size: int | None = None
@@ -59,7 +86,10 @@ class Lanes:
 
         def part(at: int) -> list[NDArray[np.float32]]:
             feed = {"faces": faces[at : at + size]}
-            scores: list[NDArray[np.float32]] = session.run(names, feed, options)
+            try:
+                scores: list[NDArray[np.float32]] = session.run(names, feed, options)
+            except Exception as error:
+                raise BundleError(f"{self._where}: {refused(error)}") from None
             return scores
 
         if beside:
@@ -67,4 +97,15 @@ class Lanes:
                 parts = list(pool.map(part, starts))
         else:
             parts = [part(at) for at in starts]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+        arrays = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        for name, array in zip(names, arrays, strict=True):
+            if name in _OPTIONS and array.shape != (len(faces), _OPTIONS[name]):
+                raise BundleError(
+                    f"{self._where}: gives {name} of shape {array.shape}, not (N, "
+                    f"{_OPTIONS[name]}); fetch or export the bundle again"
+                )
+        return arrays
+
+    @property
+    def _where(self) -> Path:
+        return self.graph.graph if isinstance(self.graph, Bundle) else self.graph

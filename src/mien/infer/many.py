@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,9 @@ def batched(items: Iterable[Source], size: int) -> Iterator[list[Source]]:
 
 def name_of(image: Source, number: int) -> str:
     """The path of a picture, or its number from 0."""
-    return str(image) if isinstance(image, str | Path) else f"picture {number}"
+    if isinstance(image, str | os.PathLike):
+        return os.fsdecode(image)
+    return f"picture {number}"
 
 
 def _look(model: Model, image: Source, name: str, *, crops: bool, min_face: int) -> _Seen:
@@ -173,8 +175,8 @@ def _look(model: Model, image: Source, name: str, *, crops: bool, min_face: int)
         picture = read(image)
     except ImageError as error:
         text = str(error)
-        if not isinstance(image, str | Path):  # bytes and arrays have no name of their own
-            text = f"{name}: {text.partition(': ')[2]}"
+        if not isinstance(image, str | os.PathLike):  # bytes and arrays have no name of their own
+            text = f"{name}: {text.removeprefix('image: ')}"
         return _failed(name, text)
     except Exception as error:  # a decoder's own bug must not end a batch of many
         return _failed(name, f"{name}: cannot be decoded ({type(error).__name__}: {error})")

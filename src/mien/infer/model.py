@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 
 from mien import bundle as bundles
 from mien.images import Source, read
-from mien.infer.crop import SIDE, crop_face, to_crop
+from mien.infer.crop import FRAME, SIDE, crop_face, to_crop
 from mien.infer.detect import BlazeFace, Detection, Detector
 from mien.infer.lanes import Lanes
 from mien.infer.results import Expression, Face, Picture, Scores, check_head
 
 if TYPE_CHECKING:
     import onnxruntime
-
-LOOSE_CROP = 112
-"""A picture of at most this many pixels a side in which no face is found is taken as a crop."""
 
 
 def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "votes") -> Model:
@@ -38,7 +35,13 @@ def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "vot
         ValueError: an unknown head.
     """
     check_head(head)
-    return Model(bundles.load(bundle), BlazeFace(threads=threads), threads=threads, head=head)
+    found = bundles.load(bundle)
+    frame = {name: tuple(point) for name, point in found.card.frame.items()}
+    if frame and frame != FRAME:
+        raise bundles.BundleError(
+            f"{found.path}: was trained on faces in another frame than this mien's; export it again"
+        )
+    return Model(found, BlazeFace(threads=threads), threads=threads, head=head)
 
 
 class Model:
@@ -55,7 +58,7 @@ class Model:
     @cached_property
     def lanes(self) -> Lanes:
         """The graph, opened on first use."""
-        return Lanes(self.bundle.graph, threads=self.threads)
+        return Lanes(self.bundle, threads=self.threads)
 
     @property
     def session(self) -> onnxruntime.InferenceSession:
@@ -102,10 +105,14 @@ class Model:
         """Find the faces of one picture and score them, best detection first.
 
         Args:
-            image: path, encoded bytes, Pillow image or array (RGB or grey).
-            crops: take the whole picture as one crop, without a search.
+            image: path, encoded bytes, open file, Pillow image or array (RGB or grey).
+            crops: take the whole picture as one face, without a search; for crops as those of
+                FER-2013, in which a detector finds little.
             min_face: side in pixels of the smallest face to search for.
             cam: also give each expression's class-activation maps, where the bundle has them.
+
+        Returns:
+            One entry a face; empty where none was found.
 
         Raises:
             ImageError: the picture cannot be read.
@@ -141,11 +148,9 @@ class Model:
 
         A None among the detections stands for the whole picture taken as a crop.
         """
-        found: list[Detection | None] = []
-        if not crops:
-            found = [*self.detector.detect(picture, min_face=min_face)]
-        if crops or (not found and max(picture.shape[:2]) <= LOOSE_CROP):
+        if crops:
             return [None], to_crop(picture)[None]
+        found: list[Detection | None] = [*self.detector.detect(picture, min_face=min_face)]
         faces = [crop_face(picture, detection) for detection in found if detection is not None]
         return found, np.stack(faces) if faces else np.empty((0, SIDE, SIDE), np.uint8)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,7 @@ class _FileOutput:
 class CsvOutput(_FileOutput):
     """One row a face; columns as ``mien.infer.rows.COLUMNS``.
 
+    Text that a spreadsheet would run as a formula has an apostrophe before it.
     A picture's rows count only when all of them, each with its line end, are there: ``open`` cuts
     a half-written last picture off.
     """
@@ -108,11 +110,12 @@ class CsvOutput(_FileOutput):
         self.file.seek(0)
         lines = _Lines(self.file)
         for row, last in self._rows(lines):
-            self.made.same_run(self.path, row)
+            self.made.same_run(self.path, row | {"model": unguarded(row["model"])})
             if last:
-                done.add(row["source"])
+                source = unguarded(row["source"])
+                done.add(source)
                 if row["error"]:  # then it is its picture's only row
-                    self._failed[row["source"]] = (whole or len(header), lines.at)
+                    self._failed[source] = (whole or len(header), lines.at)
                 whole = lines.at
         keep(self.path, self.made, begun=bool(done))
         _cut(self.file, whole)
@@ -133,8 +136,7 @@ class CsvOutput(_FileOutput):
 
     def write(self, picture: Picture) -> None:
         """See ``Output.write``."""
-        table = rows(picture, model=self.made.model, head=self.made.head)
-        self._put([list(row.values()) for row in table])
+        self._put([list(map(guarded, row.values())) for row in rows(picture, self.made)])
 
     def _put(self, table: list[list[Any]]) -> None:
         text = io.StringIO(newline="")
@@ -146,11 +148,27 @@ class CsvOutput(_FileOutput):
         self.file.flush()
 
 
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+
+
+def guarded(cell: Any) -> Any:
+    """A cell that a spreadsheet takes for text: an apostrophe before what would be a formula.
+
+    Only text is touched; numbers may begin with a minus.
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """What ``guarded`` was given."""
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
 _START = '{"source": '
 
 
 class JsonLinesOutput(_FileOutput):
-    """One line a picture: ``Picture.to_dict()`` with the ``model`` and the ``head``."""
+    """One line a picture: ``Picture.to_dict()`` and ``Made.columns()``."""
 
     def _resume(self) -> set[str]:
         done: set[str] = set()
@@ -176,7 +194,7 @@ class JsonLinesOutput(_FileOutput):
 
     def write(self, picture: Picture) -> None:
         """See ``Output.write``."""
-        entry = picture.to_dict() | {"model": self.made.model, "head": self.made.head}
+        entry = picture.to_dict() | self.made.columns()
         self.file.write((json.dumps(entry, ensure_ascii=False) + "\n").encode())
         self.file.flush()
 
@@ -201,7 +219,9 @@ class _Lines:
 def _open(path: Path, *, fresh: bool) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     # not "w+b", which would empty the file of a run that is still writing it
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)), "r+b")
+    file = os.fdopen(
+        os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b"
+    )
     with _closed_on_error(file):
         lock(file.fileno(), path)
         if fresh:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 PART = 4096
-"""Pictures in one part."""
+"""Most pictures in one part."""
+SECONDS = 60
+"""So long at most, where pictures come, until a part is written."""
 RECORD = "_mien.json"
 """Beside the parts; readers of Parquet pass over names that begin so."""
 
@@ -30,11 +33,11 @@ def schema() -> pyarrow.Schema:
     return pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
 
 
-def table(pictures: Iterable[Picture], *, model: str, head: str) -> pyarrow.Table:
+def table(pictures: Iterable[Picture], made: Made) -> pyarrow.Table:
     """Pictures as an Arrow table, one row a face."""
     import pyarrow as pa
 
-    flat = [row for picture in pictures for row in rows(picture, model=model, head=head)]
+    flat = [row for picture in pictures for row in rows(picture, made)]
     return pa.Table.from_pylist(flat, schema=schema())
 
 
@@ -170,8 +173,8 @@ def check_folder(path: Path) -> None:
 class ParquetOutput:
     """A folder of ``part-00000.parquet`` and on, as Ray, Spark, pandas or DuckDB read it.
 
-    A part appears under its name when it is complete; a kill loses at most the pictures since the
-    last part, and the next run makes them again.
+    A part appears under its name when it is complete; a kill loses at most the pictures of
+    the last minute, and the next run makes them again.
     """
 
     def __init__(self, path: Path, made: Made, *, part: int = PART) -> None:
@@ -184,6 +187,7 @@ class ParquetOutput:
         check_folder(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         self.pending: list[Picture] = []
+        self.flushed = time.monotonic()
         self.held = os.open(self.path, os.O_RDONLY) if os.name == "posix" else None
         try:
             return self._resume(fresh=fresh, retry=retry)
@@ -211,7 +215,7 @@ class ParquetOutput:
     def write(self, picture: Picture) -> None:
         """See ``outputs.Output.write``."""
         self.pending.append(picture)
-        if len(self.pending) >= self.part:
+        if len(self.pending) >= self.part or time.monotonic() - self.flushed >= SECONDS:
             self._flush()
 
     def close(self) -> None:
@@ -227,7 +231,9 @@ class ParquetOutput:
         if not self.pending:
             return
         scratch = self.path / ".part"
-        pq.write_table(table(self.pending, model=self.made.model, head=self.made.head), scratch)
+        pq.write_table(table(self.pending, self.made), scratch)
         scratch.replace(self.path / f"part-{self.number:05}.parquet")
-        self.number += 1
+        # in this order: a signal in between writes the same part again, and none twice
         self.pending = []
+        self.number += 1
+        self.flushed = time.monotonic()

@@ -69,7 +69,8 @@ class Analyst:
             )
         )  # fmt: skip
         pictures = [each if isinstance(each, Picture) else next(entries) for each in fetched]
-        return table(pictures, model=self.model.bundle.card.name, head=self.head)
+        made = Made.by(self.model, crops=self.crops, min_face=self.min_face)
+        return table(pictures, made)
 
 
 def called(row: dict[str, Any]) -> str:

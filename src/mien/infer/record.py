@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien import __version__
+from mien.atomic import write_bytes
+
 if TYPE_CHECKING:
     from mien.infer.model import Model
 
@@ -35,6 +38,15 @@ class Made:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``min_face`` is None where nothing is searched for."""
         return asdict(self) | ({"min_face": None} if self.crops else {})
+
+    def columns(self) -> dict[str, str]:
+        """What every row says of how it was made."""
+        return {
+            "model": self.model,
+            "head": self.head,
+            "model_sha256": self.sha256,
+            "mien_version": __version__,
+        }
 
     def to_json(self) -> str:
         """The record's text."""
@@ -95,9 +107,7 @@ def keep(path: Path, made: Made, *, begun: bool) -> None:
     """
     record = beside(path)
     if not begun:
-        scratch = record.with_name(record.name + ".part")
-        scratch.write_text(made.to_json(), encoding="utf-8")
-        scratch.replace(record)
+        write_bytes(record, made.to_json().encode())
     elif record.exists():
         made.check(path, record.read_text(encoding="utf-8", errors="replace"))
 

@@ -149,7 +149,8 @@ class Face:
             "landmarks": None
             if points is None
             else [[round(x, 1), round(y, 1)] for x, y in points],
-            "score": round(self.score, 4),
+            "detector_score": round(self.score, 4),
+            "score": round(self.score, 4),  # its name before 0.2, for one release
             "detected": self.detected,
             **self.expression.to_dict(),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mien.emotions import BALLOT, EMOTIONS
+from mien.infer.record import Made
 from mien.infer.results import Face, Picture, written
 
 Row = dict[str, Any]
@@ -20,6 +21,7 @@ FACE_COLUMNS: dict[str, type] = {
     "box_top": float,
     "box_right": float,
     "box_bottom": float,
+    "detector_score": float,
     "score": float,
     "detected": bool,
     "top": str,
@@ -38,26 +40,27 @@ COLUMNS: dict[str, type] = {
     "error": str,
     "model": str,
     "head": str,
+    "model_sha256": str,
+    "mien_version": str,
 }
 """Columns and their types, in order. ``faces`` is the number of faces in the picture and ``face``
-the number of this one, from 0; a cell is None where it does not apply."""
+the number of this one, from 0; a cell is None where it does not apply.
+``score`` is what ``detector_score`` was called before, for one release."""
 
 
-def rows(picture: Picture, *, model: str, head: str) -> list[Row]:
+def rows(picture: Picture, made: Made) -> list[Row]:
     """The rows of one picture, every column of ``COLUMNS`` in each.
 
     Args:
         picture: what ``analyze_many`` gave.
-        model: name of the bundle, for the column of that name.
-        head: whose ``top`` is meant, ``"votes"`` or ``"label"``.
+        made: how, for the columns that say so.
     """
     common = dict.fromkeys(COLUMNS) | {
         "source": written(picture.source),
         "width": picture.width,
         "height": picture.height,
         "faces": len(picture.faces),
-        "model": model,
-        "head": head,
+        **made.columns(),
     }
     if picture.error is not None:
         return [common | {"width": None, "height": None, "error": written(picture.error)}]

@@ -6,7 +6,6 @@ from mien import __version__
 from mien.bundle import Bundle
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE, UNKNOWN
 from mien.infer import boxes, crop, detect, levels
-from mien.infer.model import LOOSE_CROP
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
 
@@ -25,6 +24,8 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
         "version": __version__,
         "bundle": {
             "name": bundle.card.name,
+            "sha256": bundle.card.sha256,
+            "version": __version__,
             "unclear_threshold": bundle.card.unclear_threshold,
         },
         "emotions": [
@@ -59,7 +60,6 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "frame": list(crop.FRAME.values()),
             "box": crop.BOX,
             "roll": crop.ROLL,
-            "loose": LOOSE_CROP,
         },
         "columns": list(COLUMNS),
         **more,

@@ -24,6 +24,7 @@ _EXPRESSION: dict[str, Any] = {
 _FACE = {
     "box": [171.4, 61.6, 280.7, 170.9],
     "landmarks": [[205, 98], [246, 97], [229, 122], [228, 143], [183, 108], [275, 106]],
+    "detector_score": 0.95,
     "score": 0.95,
     "detected": True,
     **_EXPRESSION,
@@ -83,7 +84,11 @@ class Face(Expression):
     landmarks: list[tuple[float, float]] | None = Field(
         description="Right eye, left eye, nose, mouth, right ear, left ear as (x, y)."
     )
-    score: Share = Field(description="The detector's score.")
+    detector_score: Share = Field(description="The detector's score.")
+    score: Share = Field(
+        description="The same under its old name; goes in the next release.",
+        json_schema_extra={"deprecated": True},
+    )
     detected: bool = Field(description="False where the whole picture was taken as a crop.")
 
 

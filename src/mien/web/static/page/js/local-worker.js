@@ -1,6 +1,6 @@
 // Runs the detector and the model with onnxruntime-web, away from the page's own thread.
 import * as ort from "../ort/ort.wasm.min.mjs";
-import { placement, toCrop, warp } from "./crop.js";
+import { placement, warp } from "./crop.js";
 import { detect } from "./detect.js";
 import { votesFromBallot } from "./scores.js";
 
@@ -17,18 +17,14 @@ const kinds = {
 
   async analyze(blob) {
     const image = await decode(blob);
-    let found = await detect(image, search, config.detector);
-    let crops = found.map((face) => warp(image, placement(face, config.crop), config.crop.side));
-    if (!found.length && Math.max(image.width, image.height) <= config.crop.loose) {
-      found = [{ box: [0, 0, image.width, image.height], landmarks: null, score: 1, whole: true }];
-      crops = [toCrop(image, config.crop.side)];
-    }
+    const found = await detect(image, search, config.detector);
+    const crops = found.map((face) => warp(image, placement(face, config.crop), config.crop.side));
     const { width, height } = image;
     if (!found.length) return { width, height, faces: [] };
     const scores = await kinds.classify(joined(crops));
-    const faces = found.map(({ whole, ...face }, i) => ({
+    const faces = found.map((face, i) => ({
       ...face,
-      detected: !whole,
+      detected: true,
       ...expression(scores, i),
     }));
     return { width, height, faces };

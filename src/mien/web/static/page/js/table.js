@@ -80,7 +80,13 @@ export function toCsv(session) {
     .filter(({ status }) => status === "done" || status === "failed")
     .flatMap((picture) => {
       const { name, width, height, faces, error } = picture;
-      const common = { source: name, model: config.bundle.name, head };
+      const common = {
+        source: name,
+        model: config.bundle.name,
+        head,
+        model_sha256: config.bundle.sha256,
+        mien_version: config.bundle.version,
+      };
       if (picture.status === "failed") return [{ ...common, faces: 0, error }];
       const counted = { ...common, width, height, faces: faces.length };
       if (!faces.length) return [counted];
@@ -92,6 +98,7 @@ export function toCsv(session) {
 
 function cells(face, head, config) {
   const out = {
+    detector_score: face.score,
     score: face.score,
     detected: face.detected,
     top: config.emotions[top(face, head, config.emotions)].id,
@@ -109,7 +116,7 @@ function quote(value) {
   if (typeof value === "number") return String(Math.round(value * 1e4) / 1e4);
   if (typeof value === "boolean") return value ? "True" : "False";
   // a spreadsheet must not take a file name for a formula
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const text = /^'*[=+\-@\t\r\n]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

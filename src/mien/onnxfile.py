@@ -1,0 +1,80 @@
+"""What a graph's file says of itself, read without the onnx package: is it all there is?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+# Numbers of fields in onnx.proto (ONNX 1.17): where a message may hold a tensor, and what it is.
+_TENSOR, _SPARSE = "tensor", "sparse"
+_INSIDE: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: _TENSOR, 15: _SPARSE},
+    "node": {5: "attribute"},
+    "attribute": {5: _TENSOR, 6: "graph", 10: _TENSOR, 11: "graph", 22: _SPARSE, 23: _SPARSE},
+    _SPARSE: {1: _TENSOR, 2: _TENSOR},
+}
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_DEEPEST = 100
+
+
+def has_external_data(data: bytes) -> bool:
+    """Whether a tensor of an ONNX file lies in another file, which its sha256 does not cover.
+
+    Raises:
+        ValueError: it is no ONNX file.
+    """
+    return _looks_outside(memoryview(data), "model", 0)
+
+
+def _looks_outside(data: memoryview, kind: str, depth: int) -> bool:
+    if depth > _DEEPEST:
+        raise ValueError("nested too deep")
+    inside = _INSIDE.get(kind, {})
+    for number, value in _fields(data):
+        if kind == _TENSOR:
+            if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == 1):
+                return True
+        elif (
+            number in inside
+            and isinstance(value, memoryview)
+            and _looks_outside(value, inside[number], depth + 1)
+        ):
+            return True
+    return False
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Numbers and values of a message's fields: protobuf's wire format."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        kind = tag & 7
+        value: int | memoryview
+        if kind == 0:
+            value, at = _varint(data, at)
+        else:
+            if kind == 2:
+                size, at = _varint(data, at)
+            elif kind in (1, 5):
+                size = 8 if kind == 1 else 4
+            else:
+                raise ValueError("not an ONNX file")
+            if at + size > len(data):
+                raise ValueError("cut short")
+            value = data[at : at + size]
+            at += size
+        yield tag >> 3, value
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data) and shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+    raise ValueError("cut short, or not an ONNX file")
