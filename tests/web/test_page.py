@@ -161,7 +161,7 @@ def test_theme_language_and_keyboard(page, url):
     assert page.get_attribute("html", "data-theme") == "dark"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    page.click("[data-do=example]")
+    page.click("[data-sample='astronaut.jpg']")
     page.wait_for_selector(READ)
     assert "astronaut.jpg" in page.inner_text("#status")
 
@@ -190,7 +190,7 @@ def test_dropping_and_pasting(page, url, photo):
     for kind, field in (("drop", "dataTransfer"), ("paste", "clipboardData")):
         page.evaluate(
             """async ([kind, field]) => {
-                const blob = await (await fetch("astronaut.jpg")).blob();
+                const blob = await (await fetch("samples/astronaut.jpg")).blob();
                 const data = new DataTransfer();
                 data.items.add(new File([blob], kind + ".jpg", { type: "image/jpeg" }));
                 const init = { bubbles: true, [field]: data };

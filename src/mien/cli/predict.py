@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from mien.strings import LANGUAGES
+
 if TYPE_CHECKING:
     from mien.infer.job import Job
     from mien.infer.model import Model
@@ -60,7 +62,7 @@ def predict(
     head: Annotated[
         str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
     ] = "votes",
-    lang: Annotated[str, typer.Option(help="Names in en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help=f"Language of names: {' or '.join(LANGUAGES)}.")] = "en",
     model: Annotated[
         str | None, typer.Option(help="A model by name, or a bundle's folder.")
     ] = None,

@@ -9,6 +9,7 @@ from mien.infer import boxes, crop, detect, levels
 from mien.infer.model import LOOSE_CROP
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
+from mien.strings import strings
 
 
 def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "name": bundle.card.name,
             "unclear_threshold": bundle.card.unclear_threshold,
         },
+        "languages": {language: strings(language)["language"] for language in LANGUAGES},
         "emotions": [
             {
                 "id": emotion.value,
