@@ -166,7 +166,8 @@ def _hair(image: Image.Image, look: Look) -> None:
                  (470, 700)]  # fmt: skip
         _shape(image, [*outer, *inner], look.hair, 6)
     shine = _mix(look.hair, (255, 240, 220), 0.3)
-    _lay(image, _oval(690, 330, 150, 34), shine, 26, 0.7)
+    crown = [(x, y - 40) for x, y in _head()]
+    _lay(image, _oval(690, 330, 150, 34), shine, 26, 0.7, crown)
 
 
 def _nose(image: Image.Image, dark: Colour) -> None:
@@ -225,18 +226,18 @@ def _mouth(image: Image.Image, look: Look, dark: Colour) -> None:
     _lay(image, _oval(x, y + max(bend, 0) * 0.6 + gape + 70, 90, 16), dark, 18, 0.5)
 
 
-WORRIED = Look(smile=-0.15, gape=0.55, wide=0.85, lids=1.35, slant=-0.7, lift=0.8, long=True,
+WORRIED = Look(smile=-0.7, gape=0.3, wide=1.1, lids=1.35, slant=-1.3, lift=0.8, long=True,
                skin=(232, 190, 160), hair=(96, 56, 32), shirt=(122, 78, 96))  # fmt: skip
-STERN = Look(smile=-0.35, lids=0.75, slant=0.45, lift=-0.5, skin=(190, 134, 100),
+STERN = Look(smile=-1.2, wide=1.2, lids=0.55, slant=1.0, lift=-0.3, skin=(190, 134, 100),
              hair=(30, 24, 24), shirt=(58, 70, 84), ground=(220, 216, 206))  # fmt: skip
-HAPPY = Look(smile=1.0, gape=0.5, wide=1.25, lids=0.75, lift=0.2, teeth=0.55)
+HAPPY = Look(smile=1.2, wide=1.3, lids=0.7, lift=0.2)
 GROUP = [
     replace(HAPPY, skin=(150, 98, 70), hair=(24, 20, 20), shirt=(178, 120, 60)),
-    replace(HAPPY, smile=0.8, gape=0.35, long=True, hair=(140, 92, 48), shirt=(90, 120, 90)),
+    replace(HAPPY, smile=1.1, long=True, hair=(140, 92, 48), shirt=(90, 120, 90)),
     replace(WORRIED, long=False, hair=(52, 40, 36), shirt=(96, 96, 140)),
     Look(skin=(236, 196, 168), hair=(180, 150, 100), long=True, shirt=(70, 110, 130)),
-    replace(HAPPY, smile=0.9, skin=(206, 152, 116), hair=(40, 30, 28), shirt=(150, 80, 70)),
-    replace(STERN, skin=(224, 180, 152), hair=(120, 116, 112), shirt=(66, 60, 80)),
+    replace(HAPPY, wide=1.4, skin=(206, 152, 116), hair=(40, 30, 28), shirt=(150, 80, 70)),
+    replace(HAPPY, smile=1.3, skin=(224, 180, 152), hair=(120, 116, 112), shirt=(66, 60, 80)),
 ]
 
 

@@ -126,7 +126,11 @@ def _mount_page(app: FastAPI) -> None:
     for file in sorted(PAGE.iterdir()):
         if file.is_file():
             route(file)
-    for name, folder in {"js": PAGE / "js", "samples": PAGE / "samples", "strings": STRINGS}.items():
+    for name, folder in {
+        "js": PAGE / "js",
+        "samples": PAGE / "samples",
+        "strings": STRINGS,
+    }.items():
         app.mount(f"/{name}", StaticFiles(directory=folder))
 
 

@@ -37,13 +37,9 @@ function reading(session) {
     el(
       "div",
       { class: `verdict${face.is_unclear ? " unclear" : ""}`, style: { "--colour": best.colour } },
-      el(
-        "div",
-        {},
-        el("p", { class: "lead" }, lead(face, head, share)),
-        el("h2", { class: "top", id: "top" }, nameOf(best)),
-      ),
       crop(session),
+      el("p", { class: "lead" }, lead(face, head, share)),
+      el("h2", { class: "top", id: "top" }, nameOf(best)),
     ),
     head === "votes" ? people(face, emotions) : null,
     bars(session),

@@ -6,8 +6,7 @@ import { tag } from "./say.js";
 import { top } from "./scores.js";
 import { t } from "./strings.js";
 
-const LETTER = 13; // of labels, CSS pixels
-const CHOSEN = 14;
+const NARROW = 480; // CSS pixels; pictures that are narrower have smaller labels
 
 const $ = (id) => document.getElementById(id);
 
@@ -96,7 +95,7 @@ function labels(session) {
   const texts = shown.faces.map((face, i) =>
     wordings(face, several ? i + 1 : null, head, config.emotions),
   );
-  const letter = (i) => (i === session.face ? CHOSEN : LETTER);
+  const letter = (i) => (width < NARROW ? 11 : 13) + (i === session.face ? 1 : 0);
   const sizes = texts.map((forms, i) => forms.map((text) => labelSize(text, letter(i))));
   return placeLabels(boxes, sizes, [width, height], session.face).map((place, i) =>
     el(
