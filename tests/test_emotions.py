@@ -37,6 +37,11 @@ def test_parse_understands_synonyms(text, emotion):
     assert parse(text) == emotion
 
 
+def test_every_display_name_is_understood():
+    for words in LANGUAGES.values():
+        assert [parse(word) for word in words] == list(EMOTIONS)
+
+
 def test_parse_does_not_guess():
     assert parse("contempt") is None
 

@@ -1,93 +1,169 @@
-"""Screenshots of the page for docs/: python tools/shoot_page.py [--model NAME] [--out docs].
+"""Screenshots of the page in every state: python tools/shoot_page.py [--out FOLDER] [--docs].
+
+Seven states (empty, one face, six faces, an unclear face, an error, dragging, the camera) in light
+and dark, on a desktop and a phone, in English and Korean, go to --out as PNG, to be looked at.
+With --docs, the few that docs/ shows go there instead, as WebP.
 
 Needs Chromium (Debian: apt-get install chromium) and pip install playwright; CHROMIUM names
 another browser. Starts its own service on a free port of this machine and stops it.
 """
 
 import argparse
+import io
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image, ImageFilter
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "src" / "mien" / "web" / "static" / "page" / "samples"
 BROWSER = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-DESKTOP, PHONE = (1280, 900), (390, 844)
-SHOTS = [  # name, size, theme, language, which picture is chosen
-    ("page-desktop-light", DESKTOP, "light", "en", 0),
-    ("page-desktop-dark", DESKTOP, "dark", "ko", 1),
-    ("page-phone-light", PHONE, "light", "ko", 0),
-    ("page-phone-dark", PHONE, "dark", "en", 1),
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+]  # fmt: skip
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+THEMES, LANGUAGES = ("light", "dark"), ("en", "ko")
+STATES = ("empty", "face", "group", "unclear", "error", "dragging", "camera")
+DOCS = [  # state, size, theme, language: what docs/ shows
+    ("face", "desktop", "light", "en"),
+    ("group", "desktop", "dark", "en"),
+    ("face", "phone", "dark", "ko"),
+    ("camera", "desktop", "light", "en"),
 ]
+BUDGET = 150_000
+"""Most bytes of a picture in the repository."""
 
 
 def main() -> None:
-    """Take every shot of ``SHOTS``, and two of the empty page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default=None)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
-    parser.add_argument("--pictures", type=Path, nargs="*", default=None)
+    """Take every shot, or those of ``DOCS``."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--model", default=None, help="name or folder of a model")
+    parser.add_argument("--out", type=Path, default=Path("page-shots"), help="folder of the PNGs")
+    parser.add_argument("--docs", action="store_true", help="write the few of docs/ instead")
+    parser.add_argument("--only", nargs="*", default=STATES, choices=STATES, help="states to take")
     given = parser.parse_args()
-    pictures = given.pictures or portraits()
-    given.out.mkdir(exist_ok=True)
+    wanted = DOCS if given.docs else list(product(given.only, SIZES, THEMES, LANGUAGES))
+    given.out = ROOT / "docs" if given.docs else given.out
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, service(given.model) as url:
+        film = write_film(Path(folder) / "camera.mjpeg")
+        unclear = write_unclear(Path(folder) / "portrait.jpg")
+        with sync_playwright() as play:
+            flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}"]
+            browser = play.chromium.launch(executable_path=BROWSER, args=flags)
+            for state, size, theme, language in wanted:
+                with opened(browser, url, size, theme, language) as page:
+                    to_state(page, state, unclear)
+                    name = f"page-{state}-{size}-{theme}-{language}"
+                    save(page.screenshot(), given.out / name, small=given.docs)
+            browser.close()
+
+
+@contextmanager
+def service(model: str | None) -> Iterator[str]:
+    """A service on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = f"from mien.web.server import serve; serve({given.model!r}, port={port})"
-    service = subprocess.Popen([sys.executable, "-c", code])
+    code = f"from mien.web.server import serve; serve({model!r}, port={port})"
+    process = subprocess.Popen([sys.executable, "-c", code])
     try:
         url = f"http://127.0.0.1:{port}/"
         wait_for(url + "readyz")
-        with sync_playwright() as play:
-            browser = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
-            for name, size, theme, language, chosen in SHOTS:
-                context = browser.new_context(
-                    viewport={"width": size[0], "height": size[1]},
-                    device_scale_factor=2 if size == PHONE else 1.5,
-                    color_scheme=theme,
-                    locale=language,
-                )
-                page = context.new_page()
-                page.goto(url)
-                page.wait_for_selector('#promise:has-text(".")')
-                if name in ("page-desktop-light", "page-phone-dark"):
-                    page.screenshot(path=given.out / f"{name.rpartition('-')[0]}-empty.png")
-                read(page, pictures, min(chosen, len(pictures) - 1))
-                page.screenshot(path=given.out / f"{name}.png")
-                if name == "page-desktop-light":
-                    page.click("#maps")
-                    page.locator(".frame").screenshot(path=given.out / "page-heat-map.png")
-                    page.locator("#results").screenshot(path=given.out / "page-table.png")
-                context.close()
-            browser.close()
+        yield url
     finally:
-        service.terminate()
-        service.wait(timeout=90)
+        process.terminate()
+        process.wait(timeout=90)
 
 
-def portraits() -> list[Path]:
-    """Two public-domain portraits: NASA's astronaut, and Grace Hopper out of matplotlib."""
-    import matplotlib
+@contextmanager
+def opened(browser: Browser, url: str, size: str, theme: str, language: str) -> Iterator[Page]:
+    """The page, ready, in a fresh context."""
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, device_scale_factor=1.5,
+        color_scheme=theme, locale=language, permissions=["camera"],
+        has_touch=size == "phone", is_mobile=size == "phone",
+    )  # fmt: skip
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector('#promise:has-text(".")')
+    yield page
+    context.close()
 
-    sample = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    return [ROOT / "examples" / "astronaut.jpg", sample]
 
-
-def read(page: Page, pictures: list[Path], chosen: int) -> None:
-    """Upload pictures, choose one, and wait until all are read and drawn."""
-    page.set_input_files("#file", [str(path) for path in pictures])
-    page.wait_for_selector(".box[aria-pressed=true]")
-    page.locator("#table tbody tr").nth(len(pictures) - 1).wait_for()
-    page.click(f"[data-key=row-{chosen}-0]")
-    page.locator(".busy").wait_for(state="detached")
+def to_state(page: Page, state: str, unclear: Path) -> None:
+    """Bring the page into one of ``STATES``."""
+    files = {
+        "face": [SAMPLES / "worried.jpg", SAMPLES / "astronaut.jpg"],
+        "group": [SAMPLES / "group.jpg"],
+        "unclear": [unclear],
+        "error": [Path(__file__), SAMPLES / "stern.jpg"],
+    }.get(state)
+    if files:
+        page.set_input_files("#file", [str(file) for file in files])
+        page.locator("#table tbody tr").nth(len(files) - 1).wait_for()
+        page.wait_for_selector(".notice.error" if state == "error" else ".box[aria-pressed=true]")
+        page.locator(":is(.busy, #strip .working, #strip .waiting)").first.wait_for(
+            state="detached"
+        )
+    elif state == "camera":
+        page.click("#empty [data-do=camera]")
+        page.wait_for_selector(".box")
+        page.wait_for_timeout(9000)
+        page.click("#snapshot")
+    elif state == "dragging":
+        page.evaluate("document.body.dispatchEvent(new DragEvent('dragenter', {bubbles: true}))")
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
     page.wait_for_timeout(600)  # bars grow
+
+
+def save(png: bytes, path: Path, *, small: bool) -> None:
+    """Write a shot as it is, or as a WebP within the budget."""
+    if not small:
+        path.with_suffix(".png").write_bytes(png)
+        return
+    for quality in (90, 80, 70, 60):
+        file = io.BytesIO()
+        Image.open(io.BytesIO(png)).convert("RGB").save(file, "WEBP", quality=quality, method=6)
+        if len(file.getvalue()) <= BUDGET:
+            break
+    path.with_suffix(".webp").write_bytes(file.getvalue())
+
+
+def write_film(path: Path) -> Path:
+    """What the fake camera sees: one sample moving, then another."""
+    frames = []
+    for name in ("astronaut", "worried"):
+        face = Image.open(SAMPLES / f"{name}.jpg").convert("RGB").resize((480, 480))
+        for i in range(40):
+            frame = Image.new("RGB", (640, 480), "#8b97a3")
+            frame.paste(face, (80 + (i if i < 20 else 40 - i), 0))
+            file = io.BytesIO()
+            frame.save(file, "JPEG", quality=90)
+            frames.append(file.getvalue())
+    path.write_bytes(b"".join(frames))
+    return path
+
+
+def write_unclear(path: Path) -> Path:
+    """A portrait too small and soft for people to say what it shows."""
+    face = Image.open(SAMPLES / "hopper.jpg").convert("RGB").crop((110, 70, 340, 300))
+    face.resize((15, 15)).resize((120, 120)).filter(ImageFilter.GaussianBlur(3)).save(path)
+    return path
 
 
 def wait_for(url: str, seconds: float = 60) -> None:

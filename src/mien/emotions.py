@@ -9,6 +9,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.strings import LANGUAGES as CODES
+from mien.strings import strings
+
 
 class Emotion(StrEnum):
     """An expression that a face shows; compares equal to its lower-case English name."""
@@ -27,7 +30,7 @@ class Emotion(StrEnum):
         return EMOTIONS.index(self)
 
     def name_in(self, language: str) -> str:
-        """Display name in ``"en"`` or ``"ko"``.
+        """Display name in a language of ``LANGUAGES``.
 
         Raises:
             ValueError: any other language.
@@ -60,21 +63,23 @@ CONTEMPT, UNKNOWN, NOT_A_FACE = (
 )
 
 LANGUAGES: dict[str, tuple[str, ...]] = {
-    "en": ("angry", "disgusted", "fearful", "happy", "neutral", "sad", "surprised"),
-    "ko": ("분노", "혐오", "두려움", "기쁨", "무표정", "슬픔", "놀람"),
+    code: tuple(strings(code)["emotions"][emotion] for emotion in EMOTIONS) for code in CODES
 }
+"""Display names in the order of ``EMOTIONS``, by language."""
 
-_SYNONYMS: dict[Emotion, str] = {
-    Emotion.ANGRY: "anger ang 분노 화남 화 앵그리",
-    Emotion.DISGUST: "disgusted dis 혐오 역겨움",
-    Emotion.FEAR: "fearful afraid scared fea 공포 두려움 불안",
-    Emotion.HAPPY: "happiness joy joyful hap 행복 기쁨 웃음",
-    Emotion.NEUTRAL: "neutrality calm neu 중립 무표정 평온",
-    Emotion.SAD: "sadness unhappy 슬픔",
-    Emotion.SURPRISE: "surprised surprize sur 놀람 놀라움 당황",
+_SYNONYMS: dict[Emotion, tuple[str, ...]] = {
+    emotion: tuple(
+        dict.fromkeys(
+            word
+            for code in CODES
+            for word in (strings(code)["emotions"][emotion], *strings(code)["synonyms"][emotion])
+            if word != emotion.value
+        )
+    )
+    for emotion in EMOTIONS
 }
 _BY_NAME: dict[str, Emotion] = {
-    word: emotion for emotion in EMOTIONS for word in (emotion.value, *_SYNONYMS[emotion].split())
+    word: emotion for emotion in EMOTIONS for word in (emotion.value, *_SYNONYMS[emotion])
 }
 
 
@@ -84,10 +89,8 @@ def names(language: str = "en") -> tuple[str, ...]:
     Raises:
         ValueError: a language other than the keys of ``LANGUAGES``.
     """
-    try:
-        return LANGUAGES[language]
-    except KeyError:
-        raise ValueError(f"no names in {language!r}; choose from {', '.join(LANGUAGES)}") from None
+    strings(language)
+    return LANGUAGES[language]
 
 
 def parse(name: str) -> Emotion | None:
@@ -97,7 +100,7 @@ def parse(name: str) -> Emotion | None:
 
 def synonyms() -> dict[Emotion, tuple[str, ...]]:
     """Every spelling that ``parse`` understands, for error messages."""
-    return {e: (e.value, *_SYNONYMS[e].split()) for e in EMOTIONS}
+    return {e: (e.value, *_SYNONYMS[e]) for e in EMOTIONS}
 
 
 def votes_from_ballot(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from mien.strings import LANGUAGES
+
 if TYPE_CHECKING:
     from mien.infer.job import Job
     from mien.infer.model import Model
@@ -69,7 +71,7 @@ def predict(
             help="Scores to rank by. votes: how people would vote; label: FER-2013's label."
         ),
     ] = "votes",
-    lang: Annotated[str, typer.Option(help="Language of the names: en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help=f"Language of names: {' or '.join(LANGUAGES)}.")] = "en",
     model: Annotated[
         str | None, typer.Option(help="Model name (see: mien models), or a bundle's folder.")
     ] = None,

@@ -16,6 +16,7 @@ from mien.emotions import EMOTIONS, Emotion
 from mien.infer.job import Summary
 from mien.infer.panels import COLOURS, percent
 from mien.infer.results import Expression, Picture
+from mien.strings import strings
 
 FEW = 3
 """Up to so many faces are shown with a bar for each score; more as one table."""
@@ -25,22 +26,10 @@ SHOWN = 100
 _BAR = 24  # characters
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
-WORDS = {
-    "en": {
-        "picture": "picture", "face": "face", "unclear": "unclear", "looks": "expression",
-        "votes": "{name}: about {n} of 10 people would say so",
-        "label": "{name}: {share} by FER-2013's labels",
-        "doubt": "unclear: about {n} of 10 people could not say", "none": "no face found",
-        "next": "then",
-    },
-    "ko": {
-        "picture": "사진", "face": "얼굴", "unclear": "불분명", "looks": "표정",
-        "votes": "{name}: 10명 중 약 {n}명이 이렇게 답할 표정",
-        "label": "{name}: FER-2013 라벨 기준 {share}",
-        "doubt": "불분명: 10명 중 약 {n}명이 판단하기 어려움", "none": "얼굴을 찾지 못함",
-        "next": "다음",
-    },
-}  # fmt: skip
+
+def _words(language: str) -> dict[str, str]:
+    words: dict[str, str] = strings(language)["terminal"]
+    return words
 
 
 def bar(share: float, width: int = _BAR) -> str:
@@ -52,7 +41,7 @@ def bar(share: float, width: int = _BAR) -> str:
 
 def sentence(expression: Expression, language: str) -> str:
     """What the scores say, in one line."""
-    words = WORDS[language]
+    words = _words(language)
     name = expression.top.name_in(language)
     said = words[expression.head].format(
         name=name, n=round(expression.confidence * 10), share=percent(expression.confidence)
@@ -75,13 +64,13 @@ def _detailed(picture: Picture, language: str) -> RenderableType:
     head = Text(picture.source, style="bold")
     head.append(f"  {picture.width}x{picture.height}", style="dim")
     if not picture.faces:
-        return Group(head, Text(f"  {WORDS[language]['none']}\n"))
+        return Group(head, Text(f"  {_words(language)['none']}\n"))
     parts: list[RenderableType] = [head]
     for i, face in enumerate(picture.faces, start=1):
         expression = face.expression
         line = Text("  ")
         if len(picture.faces) > 1:
-            line.append(f"{WORDS[language]['face']} {i}  ", style="bold")
+            line.append(f"{_words(language)['face']} {i}  ", style="bold")
         line.append(sentence(expression, language))
         if face.detected:
             left, top, right, bottom = (round(v) for v in face.box)
@@ -102,7 +91,7 @@ def _bars(expression: Expression, language: str) -> Table:
         grid.add_row(
             name, Text(percent(score), style=style), Text(bar(score), style=COLOURS[emotion])
         )
-    name = Text(f"    {WORDS[language]['unclear']}", style="dim italic")
+    name = Text(f"    {_words(language)['unclear']}", style="dim italic")
     share = Text(percent(expression.unclear), style="dim italic")
     grid.add_row(name, share, Text(bar(expression.unclear), style="dim"))
     return grid
@@ -110,7 +99,7 @@ def _bars(expression: Expression, language: str) -> Table:
 
 def _table(found: list[Picture], language: str) -> Table:
     """A row a face: its top emotion with a bar, and the next two."""
-    words = WORDS[language]
+    words = _words(language)
     root = _root([picture.source for picture in found])
     table = Table(box=None, pad_edge=False, header_style="bold")
     where = words["picture"] + (f" · {root}" if root else "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.cli.plain import say
+from mien.strings import LANGUAGES
 
 if TYPE_CHECKING:
     from mien.infer.footage import Footage, Info
@@ -39,7 +40,7 @@ def video(
     head: Annotated[
         str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
     ] = "votes",
-    lang: Annotated[str, typer.Option(help="Names in en or ko.")] = "en",
+    lang: Annotated[str, typer.Option(help=f"Language of names: {' or '.join(LANGUAGES)}.")] = "en",
     model: Annotated[
         str | None, typer.Option(help="A model by name, or a bundle's folder.")
     ] = None,

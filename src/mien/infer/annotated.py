@@ -30,7 +30,7 @@ class Annotated:
         folder: where to.
         sources: all pictures of the job: below ``folder`` they stand as below the folder that
             they have in common.
-        language: of the names, ``"en"`` or ``"ko"``.
+        language: of the names, such as ``"en"``.
         explain: also lay the activation map over each face.
     """
 

@@ -33,7 +33,7 @@ def annotate(
     Args:
         image: upright RGB, (H, W, 3) uint8 or a Pillow image.
         faces: as ``analyze`` returned them for this picture.
-        language: of the names, ``"en"`` or ``"ko"``.
+        language: of the names, such as ``"en"``.
         head: ``"votes"`` or ``"label"``; None keeps each face's own.
 
     Returns:

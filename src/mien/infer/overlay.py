@@ -22,7 +22,7 @@ class Overlay:
     Args:
         width: of the video's frames, pixels.
         height: of the video's frames, pixels.
-        language: of the names, ``"en"`` or ``"ko"``.
+        language: of the names, such as ``"en"``.
     """
 
     def __init__(self, width: int, height: int, *, language: str = "en") -> None:

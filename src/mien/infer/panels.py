@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mien.emotions import EMOTIONS, LANGUAGES, Emotion, names
 from mien.infer.results import Expression
+from mien.strings import strings
 
 FONT = Path(__file__).parents[1] / "assets" / "NotoSansKR-subset.otf"
 
@@ -25,8 +26,8 @@ UNCLEAR_COLOUR = "#f4f4f4"
 INK, PAPER, TRACK, MUTED = "#101318", (16, 19, 24, 224), "#39404d", "#c3cad6"
 
 PHRASES: dict[str, tuple[str, str]] = {
-    "en": ("unclear", "no face found"),
-    "ko": ("불분명", "얼굴을 찾지 못함"),
+    language: (strings(language)["drawing"]["unclear"], strings(language)["drawing"]["none"])
+    for language in LANGUAGES
 }
 """For each language: an unclear face, a picture without faces."""
 
@@ -92,7 +93,7 @@ def panel(
 
     Args:
         expression: whose scores (of its head) are shown; the top one is lit.
-        language: of the names, ``"en"`` or ``"ko"``.
+        language: of the names, such as ``"en"``.
         size: of the font, pixels.
         heading: a line above the rows.
         thumbnail: the face, shown before the heading.

@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from mien import __version__, bundle
+from mien.strings import FOLDER as STRINGS
 from mien.web import numbers, problems, schemas
 from mien.web.analyst import Analyst
 from mien.web.auth import check_origin, guard, scheme
@@ -96,6 +97,7 @@ def create_app(
     def _config() -> JSONResponse:
         outputs = [output.name for output in model.session.get_outputs()]
         more = {"token": token is not None, "cam": "cam" in outputs, "limits": asdict(limits)}
+        more["stream"] = any(getattr(r, "path", "") == "/v1/stream" for r in app.routes)
         return JSONResponse(numbers.config(model.bundle, mode="served", **more))
 
     _mount_page(app)
@@ -124,7 +126,12 @@ def _mount_page(app: FastAPI) -> None:
     for file in sorted(PAGE.iterdir()):
         if file.is_file():
             route(file)
-    app.mount("/js", StaticFiles(directory=PAGE / "js"))
+    for name, folder in {
+        "js": PAGE / "js",
+        "samples": PAGE / "samples",
+        "strings": STRINGS,
+    }.items():
+        app.mount(f"/{name}", StaticFiles(directory=folder))
 
 
 def _v1(analyst: Analyst, gate: Gate) -> APIRouter:

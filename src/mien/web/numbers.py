@@ -8,6 +8,7 @@ from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE,
 from mien.infer import boxes, crop, detect, levels
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
+from mien.strings import strings
 
 
 def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "version": __version__,
             "unclear_threshold": bundle.card.unclear_threshold,
         },
+        "languages": {language: strings(language)["language"] for language in LANGUAGES},
         "emotions": [
             {
                 "id": emotion.value,

@@ -1,5 +1,6 @@
 """``mien page``: the same page as a static folder that runs the model in the browser."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -8,11 +9,12 @@ import onnxruntime
 
 from mien import bundle as bundles
 from mien.infer.detect import ASSET
+from mien.strings import FOLDER, LANGUAGES
 from mien.web import numbers
 from mien.web.ort_files import read_ort
 
 STATIC = Path(__file__).parent / "static"
-GRAPH, DETECTOR = "model/model.onnx", "model/detector.onnx"
+GRAPH, DETECTOR, OFFLINE = "model/model.onnx", "model/detector.onnx", "sw.js"
 
 
 def write_page(
@@ -46,6 +48,7 @@ def write_page(
         ASSET: DETECTOR,
         STATIC / "onnxruntime-web.LICENSE": "ort/LICENSE",
     }
+    copies |= {FOLDER / f"{code}.json": f"strings/{code}.json" for code in LANGUAGES}
     texts = {"config.json": json.dumps(config, ensure_ascii=False).encode()}
     texts |= {f"ort/{name}": data for name, data in runtime.items()}
     for name in (*copies.values(), *texts):
@@ -55,7 +58,19 @@ def write_page(
         shutil.copyfile(source, out / name)
     for name, data in texts.items():
         (out / name).write_bytes(data)
-    return written
+    (out / OFFLINE).write_text(_offline(out, written), encoding="utf-8")
+    return [*written, out / OFFLINE]
+
+
+def _offline(out: Path, files: list[Path]) -> str:
+    """The service worker, with the names of all files and a hash of what they hold."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    names = ["./", *(file.relative_to(out).as_posix() for file in sorted(files))]
+    text = (STATIC / OFFLINE).read_text(encoding="utf-8")
+    text = text.replace('VERSION = ""', f'VERSION = "{digest.hexdigest()[:16]}"')
+    return text.replace("FILES = []", f"FILES = {json.dumps(names)}")
 
 
 def _files(folder: Path) -> list[Path]:

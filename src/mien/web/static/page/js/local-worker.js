@@ -15,9 +15,9 @@ const kinds = {
     model = await ort.InferenceSession.create(new URL(config.files.model, base).href);
   },
 
-  async analyze(blob) {
-    const image = await decode(blob);
-    const found = await detect(image, search, config.detector);
+  async analyze({ image: given, minFace }) {
+    const image = await decode(given);
+    const found = await detect(image, search, config.detector, minFace);
     const crops = found.map((face) => warp(image, placement(face, config.crop), config.crop.side));
     const { width, height } = image;
     if (!found.length) return { width, height, faces: [] };
@@ -82,12 +82,13 @@ async function search({ data, width, height }) {
 }
 
 // An upright RGB image on white; the browser's decoder, without its colour management.
-async function decode(blob) {
+async function decode(given) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+    bitmap = await createImageBitmap(given, { colorSpaceConversion: "none" });
   } catch {
-    throw new Error("not a picture that this browser reads; convert it to JPEG or PNG");
+    const words = "not a picture that this browser reads; convert it to JPEG or PNG";
+    throw Object.assign(new Error(words), { code: "picture" });
   }
   const { width, height } = bitmap;
   const canvas = new OffscreenCanvas(width, height);
@@ -110,6 +111,6 @@ onmessage = async ({ data: { id, kind, value } }) => {
   try {
     postMessage({ id, result: await kinds[kind](value) });
   } catch (error) {
-    postMessage({ id, error: error.message ?? String(error) });
+    postMessage({ id, error: error.message ?? String(error), code: error.code });
   }
 };

@@ -28,7 +28,7 @@ export function drawMap(session, canvas) {
 }
 
 // Where a picture that is one crop has it: the square in its middle.
-function whole({ width, height }, side) {
+export function whole({ width, height }, side) {
   const short = Math.min(width, height) / side;
   return [short, 0, (width - short * side) / 2, 0, short, (height - short * side) / 2];
 }

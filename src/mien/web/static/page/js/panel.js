@@ -1,5 +1,8 @@
 // The scores of the chosen face.
+import { placement } from "./crop.js";
 import { el, icon, replace } from "./dom.js";
+import { summary } from "./group.js";
+import { whole } from "./maps.js";
 import { nameOf } from "./say.js";
 import { outOfTen, percent, split, top } from "./scores.js";
 import { t } from "./strings.js";
@@ -27,11 +30,14 @@ function reading(session) {
   const { emotions } = config;
   const best = emotions[top(face, head, emotions)];
   const share = face[head][best.id];
+  const group = summary(session.shown.faces, head, emotions);
   return [
+    group ? el("p", { class: "group" }, group) : null,
     pager(session),
     el(
       "div",
       { class: `verdict${face.is_unclear ? " unclear" : ""}`, style: { "--colour": best.colour } },
+      crop(session),
       el("p", { class: "lead" }, lead(face, head, share)),
       el("h2", { class: "top", id: "top" }, nameOf(best)),
     ),
@@ -41,6 +47,25 @@ function reading(session) {
     face.detected ? null : el("p", { class: "aside" }, t("small")),
     heads(session),
   ];
+}
+
+// The part of the picture that the model gets, in colour and as upright as it gets it.
+function crop({ chosen: face, shown, live, config }) {
+  const source = document.getElementById(live ? "video" : "image");
+  if (shown.hidden || !(live ? source.videoWidth : source.complete && source.naturalWidth)) return null;
+  const canvas = el("canvas", {
+    class: "crop", width: "144", height: "144", role: "img", "aria-label": t("crop"), title: t("crop"),
+  });
+  const { side } = config.crop;
+  const pen = canvas.getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  pen.scale(canvas.width / side, canvas.height / side);
+  const [a, b, c, d, e, f] = face.landmarks ? placement(face, config.crop) : whole(shown, side);
+  const size = a * e - b * d;
+  pen.transform(e / size, -d / size, -b / size, a / size, (b * f - c * e) / size, (c * d - a * f) / size);
+  if (live) pen.transform(-1, 0, 0, 1, shown.width, 0); // it is shown mirrored
+  pen.drawImage(source, 0, 0, shown.width, shown.height);
+  return canvas;
 }
 
 function lead(face, head, share) {

@@ -3,7 +3,7 @@ import { currentLanguage, t } from "./strings.js";
 import { outOfTen, percent, top } from "./scores.js";
 
 export function nameOf(emotion) {
-  return emotion.names[currentLanguage()];
+  return emotion.names[currentLanguage()] ?? emotion.id;
 }
 
 // "happy, about 9 of 10 people"
@@ -19,11 +19,11 @@ export function tag(face, head, emotions) {
 }
 
 // What a screen reader hears when a picture has been read.
-export function report(picture, emotions) {
+export function report(picture, emotions, group = "") {
   const source = picture.name;
   if (picture.status === "failed") return t("failed", { source, error: picture.error });
   const n = picture.faces.length;
   if (n === 0) return t("doneNone", { source });
   if (n === 1) return t("doneOne", { source, tag: tag(picture.faces[0], "votes", emotions) });
-  return t("done", { source, n });
+  return t("done", { source, n, group }).trim();
 }

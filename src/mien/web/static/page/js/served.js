@@ -2,6 +2,7 @@
 import { t } from "./strings.js";
 
 const TRIES = 4;
+const OPENING = 5000; // milliseconds that a stream may take to open
 
 // `askToken()` resolves to a token that a person typed.
 export async function connect(config, askToken) {
@@ -40,5 +41,45 @@ export async function connect(config, askToken) {
     atOnce: 3,
     promise: () => t(here ? "promiseHere" : "promiseServer", { host: location.host }),
     analyze: post,
+    // Frames over one socket, faces with steady ids; null where it cannot be opened.
+    stream: async () => {
+      const token = sessionStorage.getItem("mien.token");
+      if (!config.stream || (config.token && !token)) return null; // the first post asks for it
+      return openStream(token).catch(() => null);
+    },
   };
+}
+
+function openStream(token) {
+  const url = new URL("v1/stream", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  url.hash = "";
+  url.search = token ? new URLSearchParams({ token }) : "";
+  const socket = new WebSocket(url);
+  let waiting = null; // one frame at a time is on its way
+  socket.onmessage = ({ data }) => {
+    const answer = JSON.parse(data);
+    if (answer.error) waiting?.reject(new Error(answer.error));
+    else waiting?.resolve(answer);
+  };
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => socket.close(), OPENING);
+    socket.onclose = () => {
+      clearTimeout(late);
+      reject(new Error("closed"));
+      waiting?.reject(new Error("closed"));
+    };
+    socket.onopen = () => {
+      clearTimeout(late);
+      resolve({
+        send: (blob) =>
+          new Promise((done, failed) => {
+            waiting = { resolve: done, reject: failed };
+            if (socket.readyState === WebSocket.OPEN) socket.send(blob);
+            else failed(new Error("closed"));
+          }),
+        close: () => socket.close(),
+      });
+    };
+  });
 }

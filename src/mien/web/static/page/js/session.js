@@ -1,4 +1,5 @@
 // What the page knows: the pictures, which face is chosen, and how to show it.
+import { inReadingOrder } from "./group.js";
 
 export class Session extends EventTarget {
   constructor() {
@@ -12,6 +13,7 @@ export class Session extends EventTarget {
     this.maps = false;
     this.mapOf = null; // index of an emotion; null: the top one
     this.live = null; // {width, height, faces} of the camera's last frame
+    this.history = []; // of the camera's last minute, see timeline.js
     this.working = 0;
   }
 
@@ -33,6 +35,13 @@ export class Session extends EventTarget {
     this.#work();
   }
 
+  // Without an engine nothing can be read: not what waits, nor what comes.
+  fail(message) {
+    const analyze = () => Promise.reject(new Error(message));
+    if (this.config) this.ready({ atOnce: 3, promise: () => message, analyze });
+  }
+
+  // Adds pictures to read and shows the first of them, unless the camera goes on.
   add(files) {
     const added = [...files].map((blob) => ({
       name: blob.name || "picture.png",
@@ -44,7 +53,8 @@ export class Session extends EventTarget {
     if (!added.length) return;
     const first = this.pictures.length;
     this.pictures.push(...added);
-    this.change({ current: first, face: 0, mapOf: null });
+    if (this.live) this.change();
+    else this.change({ current: first, face: 0, mapOf: null });
     this.#work();
   }
 
@@ -54,6 +64,7 @@ export class Session extends EventTarget {
   }
 
   choose(current, face = 0) {
+    if (this.live) this.dispatchEvent(new Event("leave"));
     this.change({ current, face, mapOf: null });
   }
 
@@ -78,7 +89,7 @@ export class Session extends EventTarget {
     try {
       const { width, height, faces, error } = await this.engine.analyze(picture.blob, picture.name);
       if (error) throw new Error(error);
-      Object.assign(picture, { width, height, faces, status: "done" });
+      Object.assign(picture, { width, height, faces: inReadingOrder(faces), status: "done" });
     } catch (error) {
       Object.assign(picture, { status: "failed", error: error.message });
     }

@@ -1,184 +1,45 @@
-// What the page says, in English and Korean. Names of emotions come from config.json.
-const WORDS = {
-  en: {
-    tagline: "what a face shows, as ten people would say it",
-    skip: "Skip to the scores",
-    language: "Language",
-    theme: "Theme: {name}",
-    auto: "as the system",
-    light: "light",
-    dark: "dark",
-    pictures: "Pictures",
-    faces: "Faces in the picture",
-    reading: "Scores of the chosen face",
-    drop: "Drop photos of faces here",
-    paste: "or paste one, or choose from this device",
-    choose: "Choose photos",
-    example: "or try it on an astronaut",
-    add: "Add photos",
-    camera: "Use camera",
-    stop: "Stop camera",
-    clear: "Clear",
-    map: "Heat map",
-    release: "Let go to read these photos",
-    promiseHere: "No picture is stored or leaves this machine.",
-    promiseLocal: "The model runs in this browser. Pictures never leave it.",
-    promiseServer: "Pictures go to {host} to be read, and are not stored.",
-    loading: "Loading the model …",
-    working: "Looking for faces …",
-    none: "No face found in this picture.",
-    liveNone: "No face in view.",
-    face: "Face {i} of {n}",
-    previous: "Previous face",
-    next: "Next face",
-    lead: "about {n} of 10 people would say",
-    leadAll: "nearly all of 10 people would say",
-    leadLabel: "FER-2013’s label, with {p}",
-    unclearLead: "An unclear face: about {n} of 10 people could not say. The others lean to",
-    votes: "People’s votes",
-    label: "FER-2013 label",
-    head: "Which scores to show",
-    unclear: "could not say",
-    unclearHelp: "Share of people who would answer “unknown” or see no face.",
-    small: "The whole picture was taken as one face.",
-    tag: "{name}, about {n} of 10 people",
-    tagLabel: "{name}, {p}",
-    unclearTag: "unclear",
-    mapOf: "Where the model saw “{name}”",
-    howTitle: "How to read it",
-    how1: "Faces are found and framed. Choose one to see its scores.",
-    how2: "For each, a model estimates how ten people would vote on its expression.",
-    how3: "Where people would disagree, so do the scores: that is a finding, not a fault.",
-    allFaces: "All faces",
-    save: "Download table",
-    picture: "Picture",
-    number: "Face",
-    top: "Expression",
-    error: "Could not be read",
-    noFaces: "no face",
-    done: "{source}: {n} faces found.",
-    doneOne: "{source}: one face, {tag}.",
-    doneNone: "{source}: no face found.",
-    failed: "{source}: {error}",
-    network: "the service does not answer; check that mien serve is running",
-    noCamera: "The camera cannot be used ({error}).",
-    cannotShow: "This browser cannot show the picture, but it was read.",
-    areTitle: "What the scores are",
-    are: "An estimate of how ten people would vote on the expression in a picture, learnt from the FER-2013 photos and the votes of the FER+ annotators. “About 6 of 10” means just that: people disagree about faces, and the scores say by how much.",
-    notTitle: "What they are not",
-    not: "Not what a person feels, thinks or intends; a face shows far less than that. FER-2013 has no demographic labels, so accuracy by group is unmeasured. Do not decide anything about a person by these scores.",
-    lawTitle: "Before you use it on people",
-    law: "The EU AI Act forbids inferring emotions at work and in education (Art. 5(1)(f)). It treats other emotion recognition as high-risk, with a duty to tell people about it (Art. 50(3)).",
-    note: "Scores say how people would describe an expression, not what a person feels.",
-    more: "More about this",
-    tokenTitle: "This service wants a token",
-    tokenText: "Whoever started it has one. It is kept for this tab only.",
-    token: "Token",
-    tokenUse: "Use it",
-  },
-  ko: {
-    tagline: "얼굴에 드러난 표정을, 열 사람의 눈으로",
-    skip: "점수로 건너뛰기",
-    language: "언어",
-    theme: "화면 모드: {name}",
-    auto: "시스템 설정",
-    light: "밝게",
-    dark: "어둡게",
-    pictures: "사진",
-    faces: "사진 속 얼굴",
-    reading: "선택한 얼굴의 점수",
-    drop: "얼굴 사진을 여기에 놓으세요",
-    paste: "붙여 넣거나 이 기기에서 골라도 됩니다",
-    choose: "사진 고르기",
-    example: "또는 우주 비행사 사진으로 시험해 보기",
-    add: "사진 추가",
-    camera: "카메라 사용",
-    stop: "카메라 끄기",
-    clear: "모두 지우기",
-    map: "히트맵",
-    release: "놓으면 사진을 읽습니다",
-    promiseHere: "사진은 저장되지 않으며 이 컴퓨터를 떠나지 않습니다.",
-    promiseLocal: "모델이 브라우저 안에서 실행됩니다. 사진은 밖으로 나가지 않습니다.",
-    promiseServer: "사진은 {host}(으)로 보내 읽은 뒤 저장하지 않습니다.",
-    loading: "모델을 불러오는 중 …",
-    working: "얼굴을 찾는 중 …",
-    none: "이 사진에서 얼굴을 찾지 못했습니다.",
-    liveNone: "화면에 얼굴이 없습니다.",
-    face: "얼굴 {n}개 중 {i}번째",
-    previous: "이전 얼굴",
-    next: "다음 얼굴",
-    lead: "10명 중 약 {n}명이 이렇게 봅니다",
-    leadAll: "10명 중 거의 모두가 이렇게 봅니다",
-    leadLabel: "FER-2013 라벨, {p}",
-    unclearLead: "불분명한 얼굴: 10명 중 약 {n}명은 답하지 못합니다. 나머지는 이렇게 봅니다",
-    votes: "사람들의 투표",
-    label: "FER-2013 라벨",
-    head: "표시할 점수",
-    unclear: "판단 어려움",
-    unclearHelp: "‘알 수 없음’ 또는 ‘얼굴 아님’이라고 답할 사람의 비율입니다.",
-    small: "사진 전체를 하나의 얼굴로 보았습니다.",
-    tag: "{name}, 10명 중 약 {n}명",
-    tagLabel: "{name}, {p}",
-    unclearTag: "불분명",
-    mapOf: "모델이 ‘{name}’(으)로 본 곳",
-    howTitle: "읽는 방법",
-    how1: "사진에서 얼굴을 찾아 표시합니다. 얼굴을 고르면 점수가 보입니다.",
-    how2: "열 사람이 그 표정에 어떻게 투표할지를 모델이 추정합니다.",
-    how3: "사람들의 의견이 갈릴 얼굴이면 점수도 갈립니다. 오류가 아니라 결과입니다.",
-    allFaces: "모든 얼굴",
-    save: "표 내려받기",
-    picture: "사진",
-    number: "얼굴",
-    top: "표정",
-    error: "읽을 수 없음",
-    noFaces: "얼굴 없음",
-    done: "{source}: 얼굴 {n}개를 찾았습니다.",
-    doneOne: "{source}: 얼굴 1개, {tag}.",
-    doneNone: "{source}: 얼굴을 찾지 못했습니다.",
-    failed: "{source}: {error}",
-    network: "서비스가 응답하지 않습니다. mien serve가 실행 중인지 확인하세요",
-    noCamera: "카메라를 사용할 수 없습니다 ({error}).",
-    cannotShow: "이 브라우저가 표시할 수 없는 형식이지만 사진은 읽었습니다.",
-    areTitle: "점수가 뜻하는 것",
-    are: "사진 속 표정에 열 사람이 어떻게 투표할지에 대한 추정입니다. FER-2013 사진과 FER+ 평가자들의 투표로 학습했습니다. ‘10명 중 약 6명’은 말 그대로입니다. 사람마다 얼굴을 다르게 보며, 점수는 그 차이를 나타냅니다.",
-    notTitle: "점수가 뜻하지 않는 것",
-    not: "그 사람의 감정, 생각, 의도가 아닙니다. 얼굴이 보여 주는 것은 그보다 훨씬 적습니다. FER-2013에는 인구 통계 정보가 없어 집단별 정확도는 측정되지 않았습니다. 이 점수로 사람에 대한 어떤 결정도 내리지 마세요.",
-    lawTitle: "사람에게 사용하기 전에",
-    law: "EU 인공지능법은 직장과 교육 현장에서의 감정 추론을 금지합니다(제5조 1항 f). 그 밖의 감정 인식은 고위험으로 다루며, 대상자에게 알릴 의무가 있습니다(제50조 3항).",
-    note: "점수는 사람들이 표정을 어떻게 말할지를 나타낼 뿐, 그 사람의 감정이 아닙니다.",
-    more: "자세히",
-    tokenTitle: "이 서비스에는 토큰이 필요합니다",
-    tokenText: "서비스를 시작한 사람이 알려 줍니다. 이 탭에만 보관됩니다.",
-    token: "토큰",
-    tokenUse: "사용하기",
-  },
-};
+// The page's words: strings/LANGUAGE.json, the file that Python reads too.
+let language = "en";
+let words = {};
 
-let language = pick(localStorage.getItem("mien.language") ?? navigator.language);
+// The language that a person chose, or else the first of the browser's that there is.
+export function preferred(languages) {
+  const wanted = [localStorage.getItem("mien.language"), ...navigator.languages];
+  const primary = wanted.map((tag) => tag?.split("-")[0]);
+  return primary.find((tag) => tag in languages) ?? "en";
+}
 
-function pick(tag) {
-  return tag.startsWith("ko") ? "ko" : "en";
+export async function load(tag) {
+  const answer = await fetch(`strings/${tag}.json`);
+  if (!answer.ok) throw new Error(`strings/${tag}.json: ${answer.status}`);
+  words = (await answer.json()).page;
+  language = tag;
+}
+
+export async function choose(tag) {
+  await load(tag);
+  localStorage.setItem("mien.language", tag);
 }
 
 export function currentLanguage() {
   return language;
 }
 
-export function setLanguage(tag) {
-  language = pick(tag);
-  localStorage.setItem("mien.language", language);
-}
-
 export function t(key, values = {}) {
-  return WORDS[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  return (words[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-// Fills every element that names a string in data-t (text) or data-t-label (accessible name).
+// Fills every element that names a string in data-t (text), data-t-label (accessible name)
+// or data-t-title (accessible name and tooltip).
 export function translate(root = document) {
   document.documentElement.lang = language;
   for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
   for (const node of root.querySelectorAll("[data-t-label]"))
     node.setAttribute("aria-label", t(node.dataset.tLabel));
+  for (const node of root.querySelectorAll("[data-t-title]")) {
+    node.title = t(node.dataset.tTitle);
+    node.setAttribute("aria-label", node.title);
+  }
   for (const node of root.querySelectorAll("[data-language]"))
     node.setAttribute("aria-pressed", String(node.dataset.language === language));
 }

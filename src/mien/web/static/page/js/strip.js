@@ -6,7 +6,7 @@ import { top } from "./scores.js";
 export function renderStrip(session) {
   const { pictures, config } = session;
   const strip = document.getElementById("strip");
-  strip.hidden = pictures.length < 2 || Boolean(session.live);
+  strip.hidden = pictures.length < (session.live ? 1 : 2);
   replace(strip, ...pictures.map((picture, i) => item(session, picture, i, config.emotions)));
 }
 
@@ -25,11 +25,11 @@ function item(session, picture, i, emotions) {
         type: "button",
         class: picture.status,
         "data-key": `strip-${i}`,
-        "aria-current": i === session.current ? "true" : null,
+        "aria-current": i === session.current && !session.live ? "true" : null,
         "aria-label": done ? report(picture, emotions) : picture.name,
         onclick: () => session.choose(i),
       },
-      picture.status === "failed" ? el("span", { class: "bang" }, "!") : el("img", { src: picture.url, alt: "" }),
+      picture.status === "failed" ? el("span", { class: "bang", "aria-hidden": "true" }, "!") : el("img", { src: picture.url, alt: "" }),
       el("span", { class: "dots" }, ...dots),
     ),
   );

@@ -1,5 +1,5 @@
 // All faces of all pictures as a table, and the same as a CSV file.
-import { el, replace } from "./dom.js";
+import { el, replace, saveFile } from "./dom.js";
 import { nameOf } from "./say.js";
 import { percent, top } from "./scores.js";
 import { t } from "./strings.js";
@@ -121,8 +121,5 @@ function quote(value) {
 }
 
 export function saveCsv(session) {
-  const blob = new Blob(["\ufeff", toCsv(session)], { type: "text/csv" });
-  const url = URL.createObjectURL(blob);
-  el("a", { href: url, download: "mien.csv" }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  saveFile(new Blob(["\ufeff", toCsv(session)], { type: "text/csv" }), "mien.csv");
 }
