@@ -31,7 +31,8 @@ def test_bands_stand_in_order_and_fill_the_row():
 
 
 def test_columns_are_absent_where_nobody_was_seen():
-    person = Person(1, [0.0, 0.1, 0.2, 0.8, 0.9, 1.0], [[1 / 7] * 7] * 6, [0.0] * 6)
+    times, scores = [0.0, 0.1, 0.2, 0.8, 0.9, 1.0], [[1 / 7] * 7] * 6
+    person = Person(1, times, scores, [0.0] * 6, [0, 1, 2, 8, 9, 10], [1] * 6)
     _, _, present = columns(person, 2.0, 200)
     assert present[:20].all()
     assert not present[25:75].any()  # a hole of 0.6 s

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from mien.infer.smooth import Smoother, flicker
-from mien.infer.track import Tracker, describe
+from mien.infer.signature import describe
+from mien.infer.track import Tracker
 
 ROW, COLUMN = np.mgrid[0:48, 0:48]
 LOOKS = [(5 * ROW).astype(np.uint8), (5 * COLUMN).astype(np.uint8),
@@ -32,7 +33,33 @@ def test_who_is_hidden_a_while_is_known_again():
     for i in range(10):
         assert update(tracker, i / 10, (box(10 * i), 0)) == [1]
     assert update(tracker, 1.9, (box(195), 0)) == [1]  # where it was expected
+    for time in (3.0, 4.0, 5.0, 6.0, 7.0):
+        update(tracker, time)
     assert update(tracker, 8.0, (box(195), 0)) == [2]  # after the tracker's patience
+
+
+def test_searches_far_apart_do_not_end_patience():
+    tracker = Tracker()
+    for time in (0.0, 60.0, 120.0, 180.0):
+        assert update(tracker, time, (box(3), 0)) == [1]
+    update(tracker, 240.0)
+    assert update(tracker, 300.0, (box(3), 0)) == [1]
+
+
+def test_a_cut_ends_tracks_and_only_the_same_face_comes_back():
+    tracker = Tracker()
+    assert update(tracker, 0.0, (box(0), 0)) == [1]
+    tracker.cut()
+    assert update(tracker, 0.1, (box(0), 1)) == [2]  # in the same place
+    tracker.cut()
+    assert update(tracker, 60.0, (box(300), 0), (box(0), 2)) == [1, 3]  # elsewhere, long after
+
+
+def test_tracks_follow_a_picture_that_grows():
+    tracker = Tracker()
+    update(tracker, 0.0, (box(200), 0))
+    tracker.rescale(2, 2)
+    assert update(tracker, 0.1, (box(400, 100, 120), 0)) == [1]
 
 
 def test_another_face_in_the_same_place_is_another_person():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import errno
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,38 +24,55 @@ if TYPE_CHECKING:
 
 
 def video(
-    source: Annotated[Path | None, typer.Argument(help="A video file.")] = None,
-    camera: Annotated[
-        int | None, typer.Option(help="Number of a camera instead; stop with Ctrl-C.")
+    source: Annotated[
+        str | None, typer.Argument(help="A video file.", metavar="FILE", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Annotated video to write (.mp4).")] = None,
-    csv: Annotated[Path | None, typer.Option(help="A row for each face and frame.")] = None,
-    json: Annotated[Path | None, typer.Option(help="A JSON line for each face and frame.")] = None,
+    camera: Annotated[
+        int | None,
+        typer.Option(help="Number of a camera, in place of a file. Stop with Ctrl-C.", min=0),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a video with boxes and scores (.mp4, .mkv, .mov).")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write one row per face and frame.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write one JSON line per face and frame.")
+    ] = None,
     timeline: Annotated[
-        Path | None, typer.Option(help="Picture of everyone's expressions over time (.png).")
+        Path | None,
+        typer.Option(help="Draw each person's expressions over time (.png)."),
     ] = None,
     every: Annotated[
-        int, typer.Option(help="Search for faces in every n-th frame; track between.", min=1)
+        int,
+        typer.Option(
+            help="Detect faces in every n-th frame and interpolate between. Frames more than half "
+            "a second apart are all searched.",
+            min=1,
+        ),
     ] = 3,
     smooth: Annotated[
-        float, typer.Option(help="Smooth scores over this many seconds; 0 for none.", min=0)
+        float,
+        typer.Option(help="Time constant of smoothing, in seconds; 0 turns it off.", min=0),
     ] = 0.2,
     head: Annotated[
         str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
     ] = "votes",
     lang: Annotated[str, typer.Option(help=f"Language of names: {' or '.join(LANGUAGES)}.")] = "en",
     model: Annotated[
-        str | None, typer.Option(help="A model by name, or a bundle's folder.")
+        str | None, typer.Option(help="Name of a model, or a bundle's folder.")
     ] = None,
     min_face: Annotated[
-        int, typer.Option(help="Side of the smallest face to look for, pixels.", min=1)
+        int, typer.Option(help="Smallest face to detect: its side in pixels.", min=1)
     ] = 40,
     threads: Annotated[int, typer.Option(help="Cores to use; 0 for all.", min=0)] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace output files that are there.")
+        bool, typer.Option("--overwrite", help="Replace output files that exist.")
     ] = False,
 ) -> None:
-    """Follow the faces of a video and read their expressions.
+    """Track the faces of a video and read their expressions over time.
+
+    Prints one row per person. Output files take their names when they are complete; Ctrl-C stops
+    early and keeps what was read so far.
 
     Example: mien video talk.mp4 --out talk-faces.mp4 --csv talk.csv --timeline talk.png
     """
@@ -69,14 +89,15 @@ def video(
     from mien.infer.video import watch
 
     names(lang)
-    footage = Footage(source if source is not None else camera or 0)
+    footage = Footage(camera if source is None and camera is not None else source or "")
     info = footage.info() if camera is None else None
+    film = Path(source) if source is not None and Path(source).is_file() else None
     if out is not None:
         video_outputs.check_film(out)
     if timeline is not None:
         video_outputs.check_picture(timeline)
     places = [path for path in (out, csv, json, timeline) if path is not None]
-    video_outputs.check_places(places, source=source, overwrite=overwrite)
+    video_outputs.check_places(places, source=film, overwrite=overwrite)
     loaded = load(model, threads=threads, head=head)
     history = Timeline()
     outputs: list[FrameOutput] = []
@@ -87,80 +108,115 @@ def video(
             outputs.append(video_outputs.VideoJson(json))
         if out is not None:
             rate = info.rate if info else 30
-            outputs.append(video_outputs.VideoFilm(out, rate=rate, sound=source, language=lang))
+            outputs.append(video_outputs.VideoFilm(out, rate=rate, sound=film, language=lang))
         for output in outputs:
+            stack.callback(output.abandon)
             output.open()
-            stack.callback(output.close)
         frames = watch(footage, loaded, every=every, smooth=smooth, min_face=min_face)
-        shown = _follow(frames, outputs, history, info)
+        run = _follow(frames, outputs, history, info)
+        if not run.count:
+            raise ValueError(f"{footage.source}: no frame could be decoded; it may be cut short")
+        for output in outputs:
+            if output not in run.failed:
+                _attempt(output, output.close, run)
     if timeline is not None:
-        history.draw(lang).save(timeline)
-    _report(history, footage, shown, lang)
+        video_outputs.save_picture(history.draw(lang), timeline)
+    _report(history, footage, run, lang)
+    if run.failed:
+        raise ValueError("; ".join(run.failed.values()))
+    if run.signal and camera is None:  # whoever waits for a whole film must see that it is none
+        raise typer.Exit(128 + run.signal)
+
+
+@dataclass
+class _Run:
+    """What became of a run: ``signal`` stopped it, or 0; ``failed`` says why an output did."""
+
+    count: int = 0
+    seconds: float = 0.0
+    signal: int = 0
+    failed: dict[FrameOutput, str] = field(default_factory=dict)
 
 
 def _follow(
     frames: Iterator[Frame], outputs: list[FrameOutput], history: Timeline, info: Info | None
-) -> tuple[int, float]:
-    """Hand every frame to the outputs; the number of frames and the seconds that they took."""
+) -> _Run:
+    """Hand every frame to the outputs; one that fails is left, and the others go on."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(), TextColumn("{task.completed:,} frames"),
-        TextColumn("{task.fields[rate]}", justify="right"), TimeRemainingColumn(),
-    )  # fmt: skip
-    begun, count = time.perf_counter(), 0
-    with Progress(*columns, console=console, transient=True,
-                  disable=not console.is_terminal) as progress:  # fmt: skip
-        task = progress.add_task("", total=info.frames or None if info else None, rate="")
+    from mien.cli.following import Frames, stoppable
+
+    console, run = Console(stderr=True), _Run()
+    shown = Frames(console, info.frames or None if info else None)
+    with stoppable() as stop, shown.progress:
         try:
             for frame in frames:
                 for output in outputs:
-                    output.add(frame)
+                    if output not in run.failed:
+                        _attempt(output, partial(output.add, frame), run)
                 history.add(frame)
-                count += 1
-                rate = count / (time.perf_counter() - begun)
-                progress.update(task, completed=count, rate=f"{rate:,.0f} frames/s")
-        except KeyboardInterrupt:  # how a camera is stopped: what was seen is kept
-            for output in outputs:
-                output.stop()
-            say("stopped", console)
-    return count, time.perf_counter() - begun
+                shown.advance()
+                if stop.signal or (outputs and len(run.failed) == len(outputs)):
+                    break
+        except KeyboardInterrupt:
+            stop.signal = stop.signal or signal.SIGINT
+    if stop.signal:
+        for output in outputs:
+            output.stop()
+        say(f"stopped after {shown.count:,} frames, which are kept", console)
+    run.count, run.seconds, run.signal = shown.count, shown.seconds, stop.signal
+    return run
 
 
-def _report(history: Timeline, footage: Footage, shown: tuple[int, float], language: str) -> None:
+def _attempt(output: FrameOutput, act: Callable[[], None], run: _Run) -> None:
+    """Write; a full disk or a codec's refusal ends this output alone."""
+    try:
+        act()
+    except (OSError, ValueError, ArithmeticError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        remedy = "; free some space" if getattr(error, "errno", None) == errno.ENOSPC else ""
+        run.failed[output] = f"{output.path}: could not be written ({reason}){remedy}"
+        output.abandon()
+
+
+def _report(history: Timeline, footage: Footage, run: _Run, language: str) -> None:
     """A row for each person, and how it went."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from mien.cli.following import NARROW
     from mien.cli.show import bar
     from mien.infer.panels import COLOURS, percent
 
-    frames, seconds = shown
-    if not frames:
-        raise ValueError(f"{footage.source}: no frame could be decoded; it may be cut short")
     out, err = Console(), Console(stderr=True, highlight=False)
+    wide = out.width >= NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("person", "from", "to", "mostly", "", "then"):
+    for heading in ("person", "from", "to", "mostly", *(("", "then") if wide else ())):
         table.add_column(heading, no_wrap=True)
     for person in history.shown():
         (top, share), *others = person.ranked()
         rest = ", ".join(f"{e.name_in(language)} {percent(s)}" for e, s in others[:2])
+        more = (Text(bar(share, 12), style=COLOURS[top]), Text(rest, style="dim"))
         table.add_row(
             str(person.number), f"{person.times[0]:.1f} s", f"{person.times[-1]:.1f} s",
             Text(f"{top.name_in(language)} {percent(share)}", style="bold"),
-            Text(bar(share, 12), style=COLOURS[top]), Text(rest, style="dim"),
+            *(more if wide else ()),
         )  # fmt: skip
     if table.row_count:
         out.print(table)
+    people, scenes = len(history.shown()), len(history.cuts) + 1
     say(
-        f"{frames:,} frames, {len(history.shown()):,} people, {seconds:,.1f} s, "
-        f"{frames / max(seconds, 1e-9):,.1f} frames a second",
+        f"{_counted(run.count, 'frame')}, {_counted(people, 'person', 'people')}, "
+        + (f"{_counted(scenes, 'scene')}, " if scenes > 1 else "")
+        + f"{run.seconds:,.1f} s, {run.count / max(run.seconds, 1e-9):,.1f} frames a second",
         err,
     )
     if footage.broken:
-        err.print(f"{footage.broken:,} broken frames were left out")
+        say(f"{_counted(footage.broken, 'broken frame')} left out", err)
     if footage.cut_short:
-        err.print("the file ends too early; what it has was read")
+        say("the file ends too early; what it has was read", err)
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -5,6 +5,7 @@ Needs the extra ``video``.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -14,7 +15,9 @@ from typing import Any
 import av
 from PIL import Image
 
-_CLOCK = 90_000  # ticks a second
+from mien.infer import pyav
+
+_CLOCK = 60_000  # ticks a second; MPEG-4 allows no more than 65,535
 _CODECS = ("libx264", "libopenh264", "mpeg4")
 
 
@@ -23,15 +26,18 @@ class Film:
 
     Args:
         path: where to; its ending names the container (``.mp4``, ``.mkv``, ``.mov``).
+        kind: FFmpeg's name of the container, where the ending does not tell (``kind_of``).
         size: width and height, both even.
         rate: frames a second on average; each frame is shown at its own time all the same.
         sound: file whose sound is copied, if the container takes it.
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], *, rate: float = 30, sound: Path | None = None
-    ) -> None:
+        self, path: Path, size: tuple[int, int], *, rate: float = 30, sound: Path | None = None,
+        kind: str | None = None,
+    ) -> None:  # fmt: skip
         self.path = path
+        self.kind = kind
         self.size = size
         self.rate = rate
         self.sound = sound
@@ -55,8 +61,8 @@ class Film:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         codec = next((name for name in _CODECS if name in av.codecs_available), None)
         try:
-            self.container = av.open(str(self.path), "w")
-            rate = Fraction(self.rate or 30).limit_denominator(1001)
+            self.container = av.open(f"file:{self.path}", "w", format=self.kind)
+            rate = max(Fraction(self.rate or 30).limit_denominator(1001), Fraction(1, 1001))
             self.stream: Any = self.container.add_stream(codec, rate=rate)
         except (av.FFmpegError, ValueError, TypeError) as error:
             raise ValueError(f"{self.path}: cannot be written ({error}); name an .mp4") from None
@@ -88,12 +94,18 @@ class Film:
         finally:  # what was written can be played, whatever else failed
             self.container.close()
 
+    def abandon(self) -> None:
+        """Let go of the file, finished or not."""
+        self.audio = None
+        with suppress(av.FFmpegError, ValueError, OSError):
+            self.container.close()
+
     def _audio(self, sound: Path | None) -> Iterator[Any] | None:
         """Packets of the sound, addressed to the new file."""
         self.next_sound = None
         if sound is None:
             return None
-        source = av.open(str(sound), metadata_errors="replace")
+        source = pyav.open_input(f"file:{sound}")
         try:
             template = source.streams.audio[0]
             target = self.container.add_stream_from_template(template)
@@ -119,9 +131,23 @@ class Film:
                 self.audio = None
 
 
+def kind_of(path: Path) -> str:
+    """FFmpeg's name of the container that the ending of a path means.
+
+    Raises:
+        ValueError: none.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        try:
+            with av.open(str(Path(scratch, "film" + path.suffix)), "w") as container:
+                return str(container.format.name)
+        except (av.FFmpegError, ValueError):
+            raise ValueError(f"{path}: cannot be written as a film; name an .mp4") from None
+
+
 def _copied(source: Any, template: Any, target: Any) -> Iterator[Any]:
     """Packets of ``template`` whose times count from the first frame of the picture."""
-    picture = source.streams.video[0]
+    picture = next(s for s in source.streams.video if not pyav.is_cover(s))
     begin = float((picture.start_time or 0) * picture.time_base)
     shift = round(begin / template.time_base)
     last = -1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from PIL import Image, ImageDraw
 
 from mien.infer import panels
@@ -17,7 +20,8 @@ class Overlay:
     """Draws frames of one video, all at the same size.
 
     Cards stand in a column at the right, where they cover nobody and stay put; a person keeps a
-    place while visible. Those without a place have their box and tag.
+    place while visible. Those without a place have their box and tag. Frames of another size are
+    scaled into the picture, their faces with them.
 
     Args:
         width: of the video's frames, pixels.
@@ -34,6 +38,7 @@ class Overlay:
         self.gap = self.letter // 2
         self.places: list[int] = [0] * max(1, (height - self.gap) // (self.card[1] + self.gap))
         self.last_seen: dict[int, float] = {}
+        self.scene = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,6 +49,7 @@ class Overlay:
 
     def draw(self, frame: Frame) -> Image.Image:
         """One frame, RGB of ``size``."""
+        frame = self._fitted(frame)
         picture = Image.fromarray(frame.image)
         page = Image.new("RGB", self.size, GROUND)
         page.paste(picture)
@@ -59,8 +65,26 @@ class Overlay:
                 page.paste(card, (self.width + self.gap, top), card)
         return page
 
+    def _fitted(self, frame: Frame) -> Frame:
+        """The frame as it is, or scaled into the picture with bars around it."""
+        height, width = frame.image.shape[:2]
+        if (width, height) == (self.width, self.height):
+            return frame
+        scale = min(self.width / width, self.height / height)
+        inside = (max(1, round(width * scale)), max(1, round(height * scale)))
+        corner = ((self.width - inside[0]) // 2, (self.height - inside[1]) // 2)
+        page = Image.new("RGB", (self.width, self.height))
+        page.paste(Image.fromarray(frame.image).resize(inside, Image.Resampling.BICUBIC), corner)
+        faces = []
+        for face in frame.faces:
+            left, top, right, bottom = (v * scale + corner[i % 2] for i, v in enumerate(face.box))
+            faces.append(replace(face, box=(left, top, right, bottom)))
+        return replace(frame, image=np.asarray(page), faces=faces)
+
     def _seat(self, frame: Frame) -> None:
         """Give free places to people who have none, in order of their numbers."""
+        if frame.scene != self.scene:
+            self.scene, self.places = frame.scene, [0] * len(self.places)
         for number in sorted(face.track or 0 for face in frame.faces):
             self.last_seen[number] = frame.time
             if number in self.places:

@@ -36,6 +36,10 @@ class Smoother:
         self.state[track] = (time, average)
         return average
 
+    def cut(self) -> None:
+        """Forget: what was before a cut says nothing of what is after it."""
+        self.state.clear()
+
 
 def flicker(scores: NDArray[np.floating]) -> float:
     """Mean total variation distance of successive rows of (T, K) distributions, 0 to 1."""

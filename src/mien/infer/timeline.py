@@ -16,10 +16,13 @@ from mien.infer.video import Frame
 WIDTH, ROW, GAP = 1600, 128, 18
 LEFT, RIGHT, HEAD, FOOT = 252, 28, 74, 48
 GROUND, BARE, LINE = "#181b21", "#23272f", "#444b58"
+CUT_LINE = "#7d8796"
 MOST = 12
 """Most people drawn: those seen longest."""
 LEAST = 0.5
 """Seconds for which a person must be seen to be drawn."""
+MOST_CUTS = 60
+"""More cuts than these are not marked."""
 HOLE = 0.35
 """Longest time in seconds without a face that is bridged."""
 
@@ -34,12 +37,17 @@ _FINE = 4
 
 @dataclass
 class Person:
-    """What is known of one track: times, scores (7,) and unclear shares, and a portrait."""
+    """What is known of one track: times, scores (7,) and unclear shares, and a portrait.
+
+    ``frames`` and ``scenes`` are the numbers of the frames and of their scenes.
+    """
 
     number: int
     times: list[float] = field(default_factory=list)
     scores: list[list[float]] = field(default_factory=list)
     unclear: list[float] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    scenes: list[int] = field(default_factory=list)
     portrait: Image.Image | None = None
     merit: float = 0.0
 
@@ -60,16 +68,25 @@ class Timeline:
     def __init__(self) -> None:
         self.people: dict[int, Person] = {}
         self.end = 0.0
+        self.count = 0
+        self.cuts: list[float] = []
+        self.scene = 1
 
     def add(self, frame: Frame) -> None:
         """Take the faces of a frame."""
         self.end = max(self.end, frame.time)
+        self.count += 1
+        if frame.scene != self.scene:
+            self.scene = frame.scene
+            self.cuts.append(frame.time)
         for face in frame.faces:
             number = face.track or 0
             person = self.people.setdefault(number, Person(number))
             person.times.append(frame.time)
             person.scores.append([face.expression.scores[e] for e in EMOTIONS])
             person.unclear.append(face.expression.unclear)
+            person.frames.append(frame.index)
+            person.scenes.append(frame.scene)
             merit = face.score * min(face.box[2] - face.box[0], 96)
             if merit > person.merit * 1.05:
                 person.merit = merit
@@ -78,7 +95,8 @@ class Timeline:
 
     def shown(self) -> list[Person]:
         """Those who were there long enough, at most ``MOST``, in order of number."""
-        lasting = [p for p in self.people.values() if p.seen >= min(LEAST, self.end / 2)]
+        step = self.end / max(self.count - 1, 1)  # how long a frame lasts
+        lasting = [p for p in self.people.values() if p.seen + step >= min(LEAST, self.end / 2)]
         longest = sorted(lasting, key=lambda p: -len(p.times))[:MOST]
         return sorted(longest, key=lambda p: p.number)
 
@@ -97,7 +115,7 @@ class Timeline:
             note = panels.PHRASES[language][1]
             middle = (WIDTH // 2, HEAD + ROW // 2)
             ImageDraw.Draw(page).text(middle, note, "white", panels.font(26), anchor="mm")
-        _axis(page, self.end)
+        _axis(page, self.end, self.cuts)
         for row, person in enumerate(people):
             _row(page, person, HEAD + row * (ROW + GAP), self.end, language)
         return page
@@ -112,7 +130,9 @@ def columns(person: Person, end: float, width: int) -> tuple[NDArray[np.float64]
         near = np.abs(at - times[0]) <= end / width
     else:
         inside = (at >= times[0]) & (at <= times[-1])
-        near = inside & (times[after] - times[after - 1] <= HOLE)
+        frames, scenes = np.array(person.frames), np.array(person.scenes)
+        bridged = (np.diff(times) <= HOLE) | (np.diff(frames) == 1)
+        near = inside & (bridged & (np.diff(scenes) == 0))[after - 1]
     scores = np.array(person.scores)
     shown = np.stack([np.interp(at, times, scores[:, k]) for k in range(scores.shape[1])], axis=1)
     return shown, np.interp(at, times, person.unclear), near.astype(np.float64)
@@ -184,9 +204,12 @@ def _legend(page: Image.Image, legend: tuple[str, ...]) -> None:
         x += 34 + font.getlength(name) + 36
 
 
-def _axis(page: Image.Image, end: float) -> None:
+def _axis(page: Image.Image, end: float, cuts: list[float]) -> None:
     draw, font = ImageDraw.Draw(page), panels.font(18)
     foot = page.height - FOOT
+    for time in cuts if len(cuts) <= MOST_CUTS else ():
+        x = LEFT + (WIDTH - LEFT - RIGHT) * (time / end if end else 0)
+        draw.line((x, HEAD - 14, x, foot), CUT_LINE, 3)
     for time in ticks(end):
         x = LEFT + (WIDTH - LEFT - RIGHT) * (time / end if end else 0)
         draw.line((x, HEAD - 8, x, foot + 8), LINE)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.infer.crop import SIDE, crop_face
+from mien.infer.cuts import scenes
 from mien.infer.detect import Detection, Detector
 from mien.infer.footage import Footage, Still
 from mien.infer.model import Model, join
@@ -24,6 +25,8 @@ from mien.infer.track import Tracker
 
 EVERY = 3
 """Frames from one search for faces to the next."""
+APART = 0.5
+"""Most seconds between two searches, where there are frames between them."""
 SMOOTH = 0.2
 """Time constant of smoothing, seconds."""
 
@@ -34,17 +37,26 @@ Seen = dict[int, Detection]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame: number from 0, seconds since the first, RGB (H, W, 3), faces with ``track``."""
+    """A frame: number from 0, seconds since the first, RGB (H, W, 3), faces with ``track``.
+
+    ``scene`` counts from 1; each hard cut begins another.
+    """
 
     index: int
     time: float
     image: NDArray[np.uint8] = field(repr=False)
     faces: list[Face]
+    scene: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, without the image."""
         faces = [face.to_dict() for face in self.faces]
-        return {"frame": self.index, "time": round(self.time, 4), "faces": faces}
+        return {
+            "frame": self.index,
+            "time": round(self.time, 4),
+            "scene": self.scene,
+            "faces": faces,
+        }
 
 
 def read_video(
@@ -60,8 +72,9 @@ def read_video(
     Args:
         source: path, address that FFmpeg opens, or the number of a camera.
         model: from ``mien.load``.
-        every: search for faces in every so-manieth frame; between two searches faces move in a
-            straight line, so a frame comes out when the next search is done.
+        every: search for faces in every n-th frame, and more often where frames are seldom;
+            between two searches faces move in a straight line, so a frame comes out when the next
+            search is done.
         smooth: time constant of smoothing, seconds; 0 for none.
         min_face: side in pixels of the smallest face to search for.
 
@@ -88,11 +101,20 @@ def watch(
         raise ValueError(f"every is {every}; give at least 1 frame")
     tracker, smoother = Tracker(), Smoother(smooth)
     last: tuple[float, Seen] = (0.0, {})
+    scene, size = 1, None
     for group, found in ahead(_searched(_groups(stills, every), model.detector, min_face)):
-        key = group[-1]
+        key, now = group.stills[-1], group.stills[-1].image.shape[:2]
+        if group.scene != scene:
+            scene, last = group.scene, (key.time, {})
+            tracker.cut()
+            smoother.cut()
+        elif size is not None and size != now:  # where faces were seen is told in the new pixels
+            last = (last[0], {})
+            tracker.rescale(now[1] / size[1], now[0] / size[0])
+        size = now
         seen = _who(tracker, key, found)
-        moments = [between(last, (key.time, seen), still.time) for still in group[:-1]] + [seen]
-        yield from _scored(group, moments, model, smoother)
+        moments = [between(last, (key.time, seen), still.time) for still in group.stills[:-1]]
+        yield from _scored(group, [*moments, seen], model, smoother)
         last = (key.time, seen)
 
 
@@ -106,24 +128,41 @@ def between(before: tuple[float, Seen], after: tuple[float, Seen], time: float) 
     }
 
 
-def _groups(stills: Iterable[Still], every: int) -> Iterator[list[Still]]:
-    """Frames after one search up to the next one; the first and the last frame are searched."""
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Frames after one search up to the next: of one scene and one size."""
+
+    scene: int
+    stills: list[Still]
+
+
+def _groups(stills: Iterable[Still], every: int) -> Iterator[_Group]:
+    """Frames by their searches; the first and the last of a film, a scene and a size are searched.
+
+    No search is more than ``APART`` after the one before, unless there is no frame between.
+    """
     group: list[Still] = []
-    for still in stills:
+    kind, searched = None, 0.0
+    for scene, still in scenes(stills):
+        new = kind != (scene, still.image.shape)
+        if group and (new or still.time - searched > APART):
+            yield _Group(held, group)
+            searched, group = group[-1].time, []
+        kind, held = (scene, still.image.shape), scene
         group.append(still)
-        if still.index % every == 0:
-            yield group
-            group = []
+        if new or still.index % every == 0:
+            yield _Group(held, group)
+            searched, group = still.time, []
     if group:
-        yield group
+        yield _Group(held, group)
 
 
 def _searched(
-    groups: Iterable[list[Still]], detector: Detector, min_face: int
-) -> Iterator[tuple[list[Still], list[Detection]]]:
+    groups: Iterable[_Group], detector: Detector, min_face: int
+) -> Iterator[tuple[_Group, list[Detection]]]:
     """Groups with the faces of their last frames."""
     for group in groups:
-        yield group, detector.detect(group[-1].image, min_face=min_face)
+        yield group, detector.detect(group.stills[-1].image, min_face=min_face)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
@@ -145,17 +184,17 @@ def _who(tracker: Tracker, still: Still, found: list[Detection]) -> Seen:
 
 
 def _scored(
-    group: list[Still], moments: list[Seen], model: Model, smoother: Smoother
+    group: _Group, moments: list[Seen], model: Model, smoother: Smoother
 ) -> Iterator[Frame]:
     """Frames with the faces of a group of them, classified in one run."""
     crops = [
         crop_face(still.image, detection)
-        for still, seen in zip(group, moments, strict=True)
+        for still, seen in zip(group.stills, moments, strict=True)
         for detection in seen.values()
     ]
     scores = model.classify(crops)
     at = 0
-    for still, seen in zip(group, moments, strict=True):
+    for still, seen in zip(group.stills, moments, strict=True):
         rows = np.concatenate([scores.label, scores.ballot], axis=1)[at : at + len(seen)]
         at += len(seen)
         for i, number in enumerate(seen):
@@ -167,7 +206,7 @@ def _scored(
             replace(face, track=number)
             for number, face in zip(seen, join([*seen.values()], expressions, size), strict=True)
         ]
-        yield Frame(still.index, still.time, still.image, faces)
+        yield Frame(still.index, still.time, still.image, faces, group.scene)
 
 
 def _blend(a: Detection, b: Detection, share: float) -> Detection:

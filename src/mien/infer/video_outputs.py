@@ -1,5 +1,7 @@
 """Where the frames of a video go: CSV, JSON lines, an annotated film.
 
+Each is written beside its place, as ``.NAME.part``, and takes its name when it is finished.
+
 Needs the extra ``video``.
 """
 
@@ -9,25 +11,33 @@ import csv
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import av
 from PIL import Image
 
-from mien.infer.film import Film
+from mien.atomic import PART
+from mien.infer.film import Film, kind_of
 from mien.infer.overlay import Overlay
 from mien.infer.rows import FACE_COLUMNS, face_cells
 from mien.infer.video import Frame
 
-COLUMNS = ("frame", "time", "track", *FACE_COLUMNS)
-"""Columns of the CSV: one row a face and frame, ``time`` in seconds from the first frame."""
+COLUMNS = ("frame", "time", "track", *FACE_COLUMNS, "scene")
+"""Columns of the CSV: one row a face and frame, ``time`` in seconds from the first frame, ``scene``
+from 1, the next one after each hard cut."""
 
 
 class FrameOutput(Protocol):
     """Anything that takes frames."""
+
+    @property
+    def path(self) -> Path:
+        """Where to."""
+        ...
 
     def open(self) -> None:
         """Begin."""
@@ -42,58 +52,91 @@ class FrameOutput(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish."""
+        """Finish, and take the name."""
+        ...
+
+    def abandon(self) -> None:
+        """Remove what was written; does nothing after ``close``."""
         ...
 
 
-class VideoCsv:
-    """One row a face and frame, columns ``COLUMNS``."""
+class Place:
+    """A path to write to, and the name beside it that is written first.
+
+    Pipes and devices (``/dev/stdout``) are written as they are.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.direct = path.exists() and not path.is_file()
+        self.real = path if self.direct else path.resolve()  # a link stays one
+        self.part = path if self.direct else self.real.with_name(f".{self.real.name}{PART}")
+
+    def take(self) -> None:
+        """Give the finished file its name."""
+        if not self.direct:
+            self.part.replace(self.real)
+
+    def clear(self) -> None:
+        """Remove an unfinished file."""
+        if not self.direct:
+            self.part.unlink(missing_ok=True)
+
+
+class _Text:
+    """A text file of rows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.place = Place(path)
 
     def open(self) -> None:
         """See ``FrameOutput.open``."""
-        self.file = self.path.open("w", newline="", encoding="utf-8")
+        self.file = self.place.part.open("w", newline="", encoding="utf-8")
+
+    def stop(self) -> None:
+        """See ``FrameOutput.stop``."""
+
+    def close(self) -> None:
+        """See ``FrameOutput.close``."""
+        self.file.close()
+        self.place.take()
+
+    def abandon(self) -> None:
+        """See ``FrameOutput.abandon``."""
+        if hasattr(self, "file"):
+            with suppress(OSError):  # a full disk, once more
+                self.file.close()
+            self.place.clear()
+
+
+class VideoCsv(_Text):
+    """One row a face and frame, columns ``COLUMNS``."""
+
+    def open(self) -> None:
+        """See ``FrameOutput.open``."""
+        super().open()
         self.writer = csv.DictWriter(self.file, COLUMNS, lineterminator="\n")
         self.writer.writeheader()
 
     def add(self, frame: Frame) -> None:
         """See ``FrameOutput.add``."""
         for face in frame.faces:
-            where = {"frame": frame.index, "time": round(frame.time, 4), "track": face.track}
-            self.writer.writerow(where | face_cells(face))
-
-    def stop(self) -> None:
-        """See ``FrameOutput.stop``."""
-
-    def close(self) -> None:
-        """See ``FrameOutput.close``."""
-        self.file.close()
+            self.writer.writerow(_moment(frame) | {"track": face.track} | face_cells(face))
 
 
-class VideoJson:
-    """One JSON line a face and frame: ``frame`` and ``time`` beside ``Face.to_dict()``."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def open(self) -> None:
-        """See ``FrameOutput.open``."""
-        self.file = self.path.open("w", encoding="utf-8")
+class VideoJson(_Text):
+    """One JSON line a face and frame: ``frame``, ``time``, ``scene`` beside ``Face.to_dict()``."""
 
     def add(self, frame: Frame) -> None:
         """See ``FrameOutput.add``."""
-        where = {"frame": frame.index, "time": round(frame.time, 4)}
         for face in frame.faces:
-            self.file.write(json.dumps(where | face.to_dict(), ensure_ascii=False) + "\n")
+            row = _moment(frame) | face.to_dict()
+            self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
-    def stop(self) -> None:
-        """See ``FrameOutput.stop``."""
 
-    def close(self) -> None:
-        """See ``FrameOutput.close``."""
-        self.file.close()
+def _moment(frame: Frame) -> dict[str, Any]:
+    return {"frame": frame.index, "time": round(frame.time, 4), "scene": frame.scene}
 
 
 class VideoFilm:
@@ -110,6 +153,7 @@ class VideoFilm:
         self, path: Path, *, rate: float = 30, sound: Path | None = None, language: str = "en"
     ) -> None:
         self.path = path
+        self.place = Place(path)
         self.rate = rate
         self.sound = sound
         self.language = language
@@ -123,10 +167,13 @@ class VideoFilm:
         height, width = frame.image.shape[:2]
         if self.film is None:
             self.overlay = Overlay(width, height, language=self.language)
-            film = Film(self.path, self.overlay.size, rate=self.rate, sound=self.sound)
-            film.open()
-            self.film = film
-        self.film.write(self.overlay.draw(frame), frame.time)
+            self.film = Film(
+                self.place.part, self.overlay.size, rate=self.rate, sound=self.sound,
+                kind=kind_of(self.path),
+            )  # fmt: skip
+            self.film.open()
+        with _plain_errors():
+            self.film.write(self.overlay.draw(frame), frame.time)
 
     def stop(self) -> None:
         """See ``FrameOutput.stop``."""
@@ -136,7 +183,37 @@ class VideoFilm:
     def close(self) -> None:
         """See ``FrameOutput.close``."""
         if self.film is not None:
-            self.film.close()
+            with _plain_errors():
+                self.film.close()
+            self.place.take()
+            self.film = None
+
+    def abandon(self) -> None:
+        """See ``FrameOutput.abandon``."""
+        if self.film is not None:
+            self.film.abandon()
+            self.place.clear()
+            self.film = None
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """FFmpeg's errors as OSError, which tells a full disk."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise OSError(error.errno, error.strerror) from None
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Save a picture in the format that the name's ending means, whole or not at all."""
+    place = Place(path)
+    try:
+        picture.save(place.part, Image.registered_extensions()[path.suffix.lower()])
+        place.take()
+    except BaseException:
+        place.clear()
+        raise
 
 
 def check_places(
