@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 EXTRAS = {
-    "train": ("accelerate", "filelock", "numba", "onnxscript", "optuna", "pydantic",
+    "train": ("accelerate", "filelock", "onnxscript", "optuna", "pydantic",
               "safetensors", "sklearn", "timm", "torch", "torchvision"),
+    "fast": ("numba",),
     "measure": ("jinja2", "matplotlib", "onnx", "scipy"),
     "data": ("cleanlab",),
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),

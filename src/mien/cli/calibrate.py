@@ -37,7 +37,7 @@ def calibrate(
     from mien.measure.calibrate import fit
     from mien.measure.evaluate import calibration
     from mien.measure.tables import calibration as as_table
-    from mien.train.recalibrate import recalibrate
+    from mien.train.ship.recalibrate import recalibrate
 
     bundle = load_bundle(bundle_of(model, data))
     dataset = load(data)

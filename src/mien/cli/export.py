@@ -53,7 +53,7 @@ def export(
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
-    from mien.train import ship as shipping
+    from mien.train.ship import bundle as shipping
 
     members = weights_of(runs, weight)
     if carry and len(members) > 1:
@@ -81,7 +81,7 @@ def soup(
     Example: mien soup student_120 student_consistent --out student_soup
     """
     from mien.train.run import runs_folder
-    from mien.train.soup import soup as mean
+    from mien.train.ship.bundle import soup as mean
 
     folder = runs_folder() / out
     mean(weights_of(runs, weight), folder)
@@ -95,7 +95,7 @@ def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float
         ValueError: weights that fit no runs, or a file that `mien ensemble` did not write.
         FileNotFoundError: no such run.
     """
-    from mien.train.listing import find_run
+    from mien.train.reports import find_run
 
     if len(names) == 1 and names[0].endswith(".json"):
         if weight:
@@ -127,7 +127,7 @@ def bundle_of(source: str, data: Path) -> str:
             return source
     except BundleError as missing:
         try:
-            from mien.train.listing import find_run
+            from mien.train.reports import find_run
 
             run = find_run(source)
         except (ImportError, FileNotFoundError):
@@ -139,7 +139,7 @@ def bundle_of(source: str, data: Path) -> str:
     say(f"exporting {out}")
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
-    from mien.train.ship import ship
+    from mien.train.ship.bundle import ship
 
     crops = load(data).images[:64]
     ship({run: 1.0}, out, name=run.name, flip=False, weights="float32", crops=crops, frame=FRAME)

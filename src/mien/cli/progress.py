@@ -60,6 +60,10 @@ class Bar:
             self.progress.remove_task(self.task)
             self.task = None
 
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, soft_wrap=True, highlight=False)
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Start, or go on with, the bar of the whole run."""
         text = f"epoch {epoch + 1}/{epochs}"
