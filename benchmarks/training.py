@@ -69,16 +69,16 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     """The plain loop."""
     import torch
     import torch.nn.functional as F
-    from torch.utils.data import DataLoader
-    from torchvision import transforms
-    from torchvision.datasets import ImageFolder
-
     from mien.train.depthwise import Depthwise, DepthwiseSame
-    from mien.train.network import Network, build
     from mien.train.norms import NormAct
     from mien.train.pointwise import Pointwise
     from mien.train.unfolded import Unfolded
     from mien.train.winograd import Winograd
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+    from torchvision.datasets import ImageFolder
+
+    from mien.train.network import Network, build
 
     steps = transforms.Compose(
         [

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from mien.data.dataset import Dataset, load
-from mien.train import precision, starts, weights
+from mien.train import starts, weights
 from mien.train.fit import batch_maker
-from mien.train.loop import predict
+from mien.train.loop import choose_precision, predict
 from mien.train.network import Network
 from mien.train.recipe import Recipe
 from mien.train.recipe import load as load_recipe
@@ -64,7 +64,7 @@ def main() -> None:
     network.load_state_dict(found.state, strict=False)
     data = load(given.data)
     test = data.of("test")
-    bf16 = precision.choose(recipe.precision) == "bf16"
+    bf16 = choose_precision(recipe.precision) == "bf16"
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         measure(network, recipe, data)
         label, _ = predict(network, torch.from_numpy(test.images), size=recipe.network.size)

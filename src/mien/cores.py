@@ -1,8 +1,9 @@
-"""How many CPU cores this process may use."""
+"""What the CPU offers this process: cores, and its maker and features."""
 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -35,3 +36,13 @@ def _quota(cgroup: Path) -> float | None:
         if allowed > 0 and every > 0:
             return allowed / every
     return None
+
+
+@lru_cache
+def cpu_features() -> frozenset[str]:
+    """The maker and the flags of the CPU in Linux's words; none on other systems."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    keys = ("vendor_id", "flags")
+    words = (next((line for line in lines if line.startswith(key)), "") for key in keys)
+    return frozenset(word for line in words for word in line.partition(":")[2].split())

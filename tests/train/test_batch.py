@@ -7,9 +7,9 @@ import torch
 from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.emotions import NOT_A_FACE
-from mien.train import augment, balance
+from mien.train import augment, samples
 from mien.train.fit import batch_maker
-from mien.train.losses import label_targets, masked_cross_entropy
+from mien.train.loop import masked_cross_entropy
 from mien.train.network import upsample
 from mien.train.samples import from_dataset, generator
 
@@ -95,16 +95,16 @@ def test_mixed_targets_stay_distributions_and_ignore_what_does_not_count():
 
 def test_class_weights_have_mean_one_and_favour_the_rare():
     label = torch.tensor([0] * 80 + [1] * 20)
-    weight = balance.label_weights(label, 1.0)
+    weight = samples.label_weights(label, 1.0)
     assert weight is not None
     assert torch.isclose(weight[label].mean(), torch.tensor(1.0))
     assert torch.isclose(weight[1] / weight[0], torch.tensor(4.0))
-    assert balance.label_weights(label, 0.0) is None
+    assert samples.label_weights(label, 0.0) is None
 
 
 def test_balanced_sampling_gives_each_emotion_the_same_chance():
     label = torch.tensor([0] * 80 + [1] * 20)
-    chance = balance.row_weights(label, 1.0)
+    chance = samples.row_weights(label, 1.0)
     assert chance is not None
     assert torch.isclose(chance[label == 0].sum(), chance[label == 1].sum())
 
@@ -113,12 +113,12 @@ def test_rarest_emotion_is_changed_most():
     label = torch.tensor(
         [e for e, n in enumerate((400, 10, 300, 700, 500, 450, 320)) for _ in range(n)]
     )
-    strength = balance.strengths(label, 1.0)
+    strength = samples.strengths(label, 1.0)
     assert strength is not None
     assert strength[3] == 1
     assert strength[1] == 2
     assert strength.argmax() == 1
-    strength = balance.strengths(torch.tensor([0] * 100 + [1] * 50), 1.0)
+    strength = samples.strengths(torch.tensor([0] * 100 + [1] * 50), 1.0)
     assert strength is not None
     assert strength[:2].tolist() == [1, 2]  # though five others do not occur
 
@@ -177,7 +177,7 @@ def test_a_teacher_of_batches_sees_what_the_network_sees(mixup: float):
 
 def test_loss_is_the_mean_over_counted_rows():
     logits = torch.randn(6, 7)
-    target = label_targets(torch.arange(6), classes=7, smoothing=0.1)
+    target = samples.label_targets(torch.arange(6), classes=7, smoothing=0.1)
     mask = torch.tensor([1.0, 1, 1, 0, 0, 0])
     loss = masked_cross_entropy(logits, target, mask, mask.sum())
     oracle = torch.nn.functional.cross_entropy(logits[:3], torch.arange(3), label_smoothing=0.1)

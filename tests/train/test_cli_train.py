@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from tests.train.test_runs import made_run
+from tests.train.test_reports import made_run
 from typer.testing import CliRunner
 
 from mien.cli import train as verbs

@@ -13,23 +13,22 @@ import torch
 from tests.full_disk import no_file_above
 from tests.train.conftest import make_faces, tiny_recipe
 
-from mien.train import checkpoint, fit, run, weights
-from mien.train.network import build
-from mien.train.signals import Stopped, stoppable
-from mien.train.watch import Silent
+from mien.train import fit, run, weights
+from mien.train.starts.build import build
+from mien.train.watch import Silent, Stopped, stoppable
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path):
-    checkpoint.save({"epoch": 3, "x": torch.arange(4)}, tmp_path / "c.pt")
-    assert checkpoint.load(tmp_path / "c.pt")["x"].tolist() == [0, 1, 2, 3]
+    run.save_checkpoint({"epoch": 3, "x": torch.arange(4)}, tmp_path / "c.pt")
+    assert run.load_checkpoint(tmp_path / "c.pt")["x"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_failed_write_keeps_the_last_checkpoint(tmp_path: Path):
     path = tmp_path / "c.pt"
-    checkpoint.save({"epoch": 1, "x": torch.zeros(10)}, path)
+    run.save_checkpoint({"epoch": 1, "x": torch.zeros(10)}, path)
     before = path.read_bytes()
     with no_file_above(20_000), pytest.raises(OSError, match=r"last good one is kept.*Free some"):
-        checkpoint.save({"epoch": 2, "x": torch.zeros(100_000)}, path)
+        run.save_checkpoint({"epoch": 2, "x": torch.zeros(100_000)}, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
 
@@ -76,7 +75,7 @@ def test_a_full_tmpfs_ends_a_run_that_then_goes_on(tmp_path: Path):
 
         with pytest.raises(OSError, match="run the same command again"):
             fit.fit(recipe, faces, small / "run", watch=Fill())
-        assert checkpoint.load(small / "run" / run.CHECKPOINT)["epoch"] == 1
+        assert run.load_checkpoint(small / "run" / run.CHECKPOINT)["epoch"] == 1
         filler.unlink()
         fit.fit(recipe, faces, small / "run", watch=Silent())
         assert len(run.read_history(small / "run")) == 2
@@ -87,10 +86,10 @@ def test_a_full_tmpfs_ends_a_run_that_then_goes_on(tmp_path: Path):
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"x" * 99])
 def test_a_damaged_checkpoint_names_the_file_and_the_remedy(tmp_path: Path, damage):
     path = tmp_path / "checkpoint.pt"
-    checkpoint.save({"epoch": 1, "x": torch.zeros(1000)}, path)
+    run.save_checkpoint({"epoch": 1, "x": torch.zeros(1000)}, path)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=r"checkpoint\.pt: the checkpoint is damaged.*delete it"):
-        checkpoint.load(path)
+        run.load_checkpoint(path)
 
 
 def test_damaged_records_of_a_run(tmp_path: Path):
@@ -124,7 +123,7 @@ def test_a_signal_waits_for_the_batch_and_leaves_the_last_epoch(tmp_path: Path, 
     with pytest.raises(Stopped) as caught:
         fit.fit(tiny_recipe(epochs=3), make_faces(64), tmp_path, watch=Signal())
     assert caught.value.number == number
-    assert checkpoint.load(tmp_path / run.CHECKPOINT)["epoch"] == 1
+    assert run.load_checkpoint(tmp_path / run.CHECKPOINT)["epoch"] == 1
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 

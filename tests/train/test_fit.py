@@ -11,7 +11,7 @@ import torch
 from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.emotions import BALLOT, BALLOT_INDEX
-from mien.train import checkpoint, fit, keep, run, weights
+from mien.train import fit, run, weights
 from mien.train.loop import predict
 from mien.train.network import Network
 from mien.train.recipe import Recipe
@@ -111,7 +111,7 @@ def test_frozen_layers_keep_their_average_and_resume_to_the_same_bits(tmp_path: 
     whole = learn(recipe, tmp_path / "whole")
     with pytest.raises(StopError):
         fit.fit(recipe, make_faces(98, copies=6), tmp_path / "cut", watch=Killer(1, 1))
-    state = checkpoint.load(tmp_path / "cut" / run.CHECKPOINT)
+    state = run.load_checkpoint(tmp_path / "cut" / run.CHECKPOINT)
     assert state["epoch"] == 1
     settled = state["ema"] or state["network"]
     for name, value in whole.state_dict().items():
@@ -176,9 +176,9 @@ def test_plateau_lowers_the_rate_and_early_stopping_ends_on_the_best(
     )  # fmt: skip
     kept = learn(recipe, tmp_path)
     assert len(run.read_history(tmp_path)) == 4
-    best = weights.read(tmp_path / keep.BEST).state
+    best = weights.read(tmp_path / run.BEST_WEIGHTS).state
     assert torch.equal(best["label.weight"], kept.label.weight)
-    state = checkpoint.load(tmp_path / run.CHECKPOINT)
+    state = run.load_checkpoint(tmp_path / run.CHECKPOINT)
     assert not torch.equal(best["label.weight"], state["ema"]["label.weight"])
     rates = {group["lr"] / group["peak_lr"] for group in state["optimizer"]["param_groups"]}
     assert max(rates) == pytest.approx(0.01)
@@ -214,10 +214,10 @@ def test_weights_that_are_no_numbers_are_not_kept():
     from tests.train.test_network import build
 
     network = build("test_resnet", trunk_args={"channels": [8, 8, 16, 16]})
-    keep.check_finite(network, 0)
+    run.check_finite(network, 0)
     network.trunk.bn1.running_var[0] = np.inf
     with pytest.raises(FloatingPointError, match=r"bn1\.running_var"):
-        keep.check_finite(network, 0)
+        run.check_finite(network, 0)
 
 
 def test_too_few_pictures_for_a_batch(tmp_path: Path):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from mien.train import precision
-from mien.train.network import build, check_map, pass_on, widen_stem
-from mien.train.precision import choose
+from mien.train import loop
+from mien.train.loop import choose_precision as choose
+from mien.train.starts.build import build, check_map, pass_on, widen_stem
 
 TINY = {"channels": [8, 8, 16, 16]}
 
@@ -126,7 +126,7 @@ def test_auto_precision_is_bf16_where_it_pays(
     features: set[str], chosen: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(precision, "cpu_features", lambda: frozenset(features))
+    monkeypatch.setattr(loop, "cpu_features", lambda: frozenset(features))
     assert choose("auto") == chosen
     assert choose("bf16") == "bf16"
     assert choose("float32") == "float32"

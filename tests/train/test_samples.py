@@ -5,7 +5,14 @@ import torch
 from tests.train.conftest import make_faces
 
 from mien.emotions import BALLOT_INDEX
-from mien.train.samples import batches, from_dataset, generator, holdout_split, thin, trainable
+from mien.train.samples import (
+    batches,
+    from_dataset,
+    generator,
+    holdout_split,
+    sample_groups,
+    trainable,
+)
 
 
 def test_an_epoch_visits_each_row_once_in_full_batches():
@@ -41,7 +48,7 @@ def test_holdout_splits_no_group():
     learn, held = holdout_split(group, 0.25, seed=0)
     assert held.sum() == 30
     assert not set(group[learn]) & set(group[held])
-    assert thin(group, 0.5, seed=0).sum() == 60
+    assert sample_groups(group, 0.5, seed=0).sum() == 60
 
 
 def test_rows_without_votes_are_left_out_only_where_others_have_some():

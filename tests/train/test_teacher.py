@@ -14,7 +14,7 @@ from tests.train.conftest import make_faces, tiny_recipe
 from mien.bundle import CARD, BundleError, Card, load
 from mien.measure.calibrate import Calibration, Scaling
 from mien.train import fit, teacher
-from mien.train.recalibrate import recalibrate
+from mien.train.ship.recalibrate import recalibrate
 from mien.train.watch import Silent
 
 

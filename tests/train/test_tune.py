@@ -17,11 +17,10 @@ from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.cli.tune import _alone, to_seconds
 from mien.train import recipe as recipes
-from mien.train import study as findings
+from mien.train import reports as findings
 from mien.train import tune
 from mien.train.run import CHECKPOINT, read_recipe
-from mien.train.signals import Stopped
-from mien.train.watch import Silent
+from mien.train.watch import Silent, Stopped
 
 SPACE = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [8, 16]}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mien.train import weights
-from mien.train.network import build
+from mien.train.starts.build import build
 
 TINY = {"channels": [8, 8, 16, 16]}
 SHIPPED = sorted((Path(__file__).parents[2] / "models").glob("*/weights.safetensors"))

@@ -14,8 +14,9 @@ import typer
 from typer.core import TyperGroup
 
 EXTRAS = {
-    "train": ("accelerate", "filelock", "numba", "onnxscript", "optuna", "pydantic",
+    "train": ("accelerate", "filelock", "onnxscript", "optuna", "pydantic",
               "safetensors", "sklearn", "timm", "torch", "torchvision"),
+    "fast": ("numba",),
     "measure": ("jinja2", "matplotlib", "onnx", "scipy"),
     "data": ("cleanlab",),
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),

@@ -35,7 +35,7 @@ def calibrate(
     from mien.measure.calibrate import fit
     from mien.measure.evaluate import calibration
     from mien.measure.tables import calibration as as_table
-    from mien.train.recalibrate import recalibrate
+    from mien.train.ship.recalibrate import recalibrate
     from mien.workflows.evaluation import bundle_of
     from mien.workflows.judging import not_trained_on
     from mien.workflows.truth import classify

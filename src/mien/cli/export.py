@@ -54,7 +54,7 @@ def export(
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
-    from mien.train import ship as shipping
+    from mien.train.ship import bundle as shipping
 
     members = weights_of(runs, weight)
     if carry and len(members) > 1:
@@ -84,7 +84,7 @@ def soup(
     Example: mien soup student_120 student_consistent --out student_soup
     """
     from mien.train.run import runs_folder
-    from mien.train.soup import soup as mean
+    from mien.train.ship.bundle import soup as mean
 
     folder = runs_folder() / out
     mean(weights_of(runs, weight), folder)
@@ -98,7 +98,7 @@ def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float
         ValueError: weights that fit no runs, or a file that `mien ensemble` did not write.
         FileNotFoundError: no such run.
     """
-    from mien.train.listing import find_run
+    from mien.train.reports import find_run
 
     if len(names) == 1 and names[0].endswith(".json"):
         if weight:

@@ -80,6 +80,10 @@ class Bar:
             self.progress.remove_task(self.task)
             self.task = None
 
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, soft_wrap=True, highlight=False)
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Start the bar of the whole run, or go on with it."""
         if self.began is None or epochs != self.epochs or epoch <= self.first:

@@ -91,8 +91,7 @@ def runs(
 
     Example: mien runs face_mobilenet small --curves compared.png
     """
-    from mien.train.curves import draw
-    from mien.train.listing import COLUMNS, differences, find_run, find_runs, row
+    from mien.train.reports import COLUMNS, differences, draw, find_run, find_runs, row
     from mien.train.run import read_history, runs_folder
 
     root = runs_folder()
@@ -138,12 +137,11 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
 def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     from mien.cli.progress import Bar
     from mien.data.dataset import load
-    from mien.train.curves import draw
-    from mien.train.events import Events
     from mien.train.fit import fit
     from mien.train.folds import OOF, fit_folds
+    from mien.train.reports import draw
     from mien.train.run import read_history, runs_folder
-    from mien.train.signals import Stopped
+    from mien.train.watch import Events, Stopped
     from mien.train.weights import FILE
 
     if tensorboard:

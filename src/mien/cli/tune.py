@@ -43,10 +43,10 @@ def tune(
     seconds = None if budget is None else to_seconds(budget)
     from mien.cli.progress import Bar
     from mien.data.dataset import load
-    from mien.train import study as findings
+    from mien.train import reports as findings
     from mien.train import tune as tuning
     from mien.train.run import runs_folder
-    from mien.train.signals import Stopped
+    from mien.train.watch import Stopped
 
     recipe = read_recipe(what)
     tuning.check_space(recipe)

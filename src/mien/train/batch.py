@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from mien.emotions import BALLOT, EMOTIONS, NOT_A_FACE
-from mien.train import augment, nonfaces
-from mien.train.losses import label_targets
-from mien.train.samples import Samples
+from mien.train import augment
+from mien.train.samples import Samples, label_targets
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,13 @@ class BatchMaker:
     strength: Tensor | None = None
 
     def make(self, rows: Tensor, random: torch.Generator, *, size: int, shard: slice) -> Batch:
-        """The shard of the global batch of ``rows``, at ``size`` pixels a side."""
+        """The shard of the global batch of ``rows``, at ``size`` pixels a side.
+
+        Everything is drawn on the CPU, and pixels are changed on the device that holds them.
+        """
         samples = self.samples
-        images, emotion = samples.images[rows], samples.label[rows]
+        place, emotion = samples.images.device, samples.label[rows]
+        images = samples.images[rows.to(place)]
         label = label_targets(emotion, classes=len(EMOTIONS), smoothing=self.smoothing)
         ballot, voted = samples.ballot[rows].clone(), samples.voted[rows].clone()
         labelled = torch.ones(len(rows))
@@ -78,8 +81,8 @@ class BatchMaker:
             label, ballot = teach(samples.teacher[rows].float(), label, ballot)
         if self.nonface_count and self.bank is not None:
             count, made = self.nonface_count, self.nonface_count // 2
-            spoilt = nonfaces.spoil(images[made:count], generator=random)
-            picked = torch.randint(0, len(self.bank), (made,), generator=random)
+            spoilt = augment.spoil(images[made:count], generator=random)
+            picked = torch.randint(0, len(self.bank), (made,), generator=random).to(place)
             images = torch.cat([self.bank[picked], spoilt, images[count:]])
             ballot[:count] = 0
             ballot[:count, NOT_A_FACE] = 1
@@ -103,11 +106,12 @@ class BatchMaker:
 
         def look(size: int, crop: int) -> Tensor:
             def see(order: Tensor) -> Tensor:
-                return augment.apply(images[order], draws.take(order), size=size, crop=crop)
+                seen = draws.take(order).to(place)
+                return augment.apply(images[order.to(place)], seen, size=size, crop=crop)
 
             if partner is None or share is None:
                 return see(own)
-            return mix(see(own), see(partner[shard]), share[shard].view(-1, 1, 1, 1))
+            return mix(see(own), see(partner[shard]), share[shard].view(-1, 1, 1, 1).to(place))
 
         if self.teacher is not None:
             side = samples.images.shape[-1]
@@ -119,7 +123,7 @@ class BatchMaker:
             grey=grey, label=label[shard], ballot=ballot[shard],
             labelled=labelled[shard], voted=voted[shard],
             label_norm=labelled.sum(), ballot_norm=voted.sum(),
-        )  # fmt: skip
+        ).to(place)  # fmt: skip
 
 
 def make_room(

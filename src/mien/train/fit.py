@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,34 +15,13 @@ from torch import Tensor, nn
 
 from mien.data.dataset import Dataset
 from mien.data.sketch import sketch
-from mien.train import (
-    balance,
-    keep,
-    nonfaces,
-    optim,
-    pace,
-    precision,
-    run,
-    starts,
-    teacher,
-    weights,
-)
+from mien.train import augment, kernels, optim, run, samples, starts, teacher, weights
 from mien.train.batch import BatchMaker
-from mien.train.loop import predict_sharded, train_epoch
+from mien.train.loop import State, choose_precision, predict_sharded, train_epoch
 from mien.train.network import Network, check_sizes, layers_upto
 from mien.train.recipe import Recipe
-from mien.train.run import runs_folder
-from mien.train.samples import (
-    Samples,
-    batches,
-    from_dataset,
-    holdout_split,
-    label_as_vote,
-    thin,
-    trainable,
-)
-from mien.train.signals import stoppable
-from mien.train.watch import Watcher
+from mien.train.samples import Samples
+from mien.train.watch import Watcher, stoppable
 
 NONFACES = 1000
 
@@ -68,17 +46,64 @@ def fit(
         ValueError: the folder holds another recipe or other data, or its checkpoint is damaged.
         FloatingPointError: the loss or a weight is no longer a number; the last checkpoint is
             intact.
-        OSError: a checkpoint cannot be written; the last one is intact.
+        OSError: a checkpoint cannot be written; the last one is intact. Or another process trains
+            in the folder.
         Stopped: a signal asked for the end; the last checkpoint is intact.
     """
-    learn, held = split(recipe, data) if held is None else (trainable(data), held)
-    samples = from_dataset(learn)
+    learn, held = split(recipe, data) if held is None else (samples.trainable(data), held)
+    state, origin = start(recipe, learn, watch)
+    main = state.accelerator.is_main_process
+    with run.locked(folder, when=main), stoppable() as check:
+        if main:
+            facts = {
+                "data": learn.fingerprint(), "sketch": sketch(learn.images), "images": len(learn),
+                "voted": int(learn.has_votes.sum()), "start": origin,
+                "precision": "bf16" if state.bf16 else "float32",
+            }  # fmt: skip
+            run.claim(folder, recipe, facts)
+        state.accelerator.wait_for_everyone()
+        state.make = taught(recipe, state.make, watch)
+        run.resume(folder, state)
+
+        def on_batch(images: int) -> None:
+            watch.advance(images)
+            check()
+
+        while state.epoch < recipe.epochs and not optim.enough(recipe, state.history):
+            prepare_epoch(state)
+            images, began = state.per_epoch * recipe.batch_size, time.monotonic()
+            watch.begin(state.epoch, recipe.epochs, images)
+            losses = train_epoch(state, on_batch=on_batch)
+            seconds = time.monotonic() - began
+            row = {
+                "epoch": state.epoch + 1, "size": recipe.size_at(state.epoch),
+                **{name: round(value, 5) for name, value in losses.items()},
+                "seconds": round(seconds, 1), "images_per_second": round(images / seconds, 1),
+            }  # fmt: skip
+            if held is not None:
+                row |= score(state, held)
+            run.check_finite(state.kept, state.epoch)
+            state.history.append(row)
+            if main:
+                run.keep(folder, state)
+            state.accelerator.wait_for_everyone()
+            watch.end(row)
+        return finish(state, folder, origin)
+
+
+def start(recipe: Recipe, learn: Dataset, watch: Watcher) -> tuple[State, str]:
+    """The state of a run before its first epoch, and where its weights come from.
+
+    Raises:
+        ValueError: the recipe cannot be trained on these pictures or in so many processes.
+        FileNotFoundError: the start is not there.
+    """
+    rows = samples.from_dataset(learn)
     torch.manual_seed(recipe.seed)
-    network, origin = starts.begin(recipe.network, samples.images)
+    network, origin = starts.begin(recipe.network, rows.images)
     check_sizes(network, {recipe.network.size, *map(recipe.size_at, range(recipe.epochs))})
     for last in recipe.transfer.freeze.values():
         layers_upto(network.trunk, last)  # a wrong name is told now, not hours later
-    arithmetic = precision.choose(recipe.precision)
     # Without a GPU several processes are one job only where accelerate is told of the CPU. Autocast
     # is the loop's: the precision here is set once a process.
     alone = "LOCAL_RANK" not in os.environ or torch.accelerator.is_available()
@@ -89,112 +114,93 @@ def fit(
             f"batch_size={recipe.batch_size} does not divide over "
             f"{accelerator.num_processes} processes"
         )
-    per_epoch = len(samples) // recipe.batch_size
-    if not per_epoch:
-        raise ValueError(f"{len(samples)} pictures do not fill a batch of {recipe.batch_size}")
-    if accelerator.is_main_process:
-        facts = {
-            "data": learn.fingerprint(), "sketch": sketch(learn.images), "images": len(learn),
-            "voted": int(learn.has_votes.sum()), "start": origin,
-        }  # fmt: skip
-        run.claim(folder, recipe, facts | {"precision": arithmetic})
-    accelerator.wait_for_everyone()
-    if not samples.voted.any() and not recipe.targets.taught:
-        samples = label_as_vote(samples, smoothing=recipe.targets.smoothing)
-    samples = _taught(recipe, samples, watch)
+    if len(rows) < recipe.batch_size:
+        raise ValueError(f"{len(rows)} pictures do not fill a batch of {recipe.batch_size}")
+    if not rows.voted.any() and not recipe.targets.taught:
+        rows = samples.label_as_vote(rows, smoothing=recipe.targets.smoothing)
     network.to(accelerator.device)  # before the optimiser's state, which is loaded to where it is
+    if recipe.kernels == "auto" and accelerator.device.type == "cpu":
+        advice = kernels.accelerate(network)
+        if advice and accelerator.is_main_process:
+            watch.note(advice)
     optimizer = optim.build_optimizer(
         network, **recipe.optimizer.model_dump(exclude={"clip"}),
         layer_decay=recipe.transfer.layer_decay,
     )  # fmt: skip
-    ema = ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None
-    first, history = keep.resume(folder / run.CHECKPOINT, network, optimizer, ema)
-    kept: Network = network if ema is None else ema.module
-    make = batch_maker(recipe, samples)
-    row_weight = balance.row_weights(samples.label, recipe.balance.sampling)
-    model: nn.Module | None = None
-    with stoppable() as check:
-        for epoch in range(first, recipe.epochs):
-            if pace.enough(recipe, history):
-                break
-            if epoch in map(int, recipe.transfer.freeze):
-                _settle(network, kept, recipe.frozen_at(epoch))
-                model = None
-            if model is None or epoch == recipe.transfer.frozen_epochs:
-                model = _trainable(recipe, network, accelerator, epoch)
-            began = time.monotonic()
-            watch.begin(epoch, recipe.epochs, per_epoch * recipe.batch_size)
-            losses = train_epoch(
-                model, batches(len(samples), recipe.batch_size, seed=recipe.seed, epoch=epoch,
-                               weight=row_weight),
-                make=make, accelerator=accelerator, optimizer=optimizer,
-                set_step=partial(pace.set_step, recipe, optimizer, history, per_epoch, epoch),
-                after_step=partial(_average, ema, network, recipe.ema, epoch * per_epoch),
-                weights=(recipe.targets.label, recipe.targets.ballot), clip=recipe.optimizer.clip,
-                size=recipe.size_at(epoch), seed=recipe.seed, epoch=epoch,
-                bf16=arithmetic == "bf16", on_batch=partial(_advance, watch, check),
-            )  # fmt: skip
-            seconds = time.monotonic() - began
-            row = {
-                "epoch": epoch + 1, "size": recipe.size_at(epoch),
-                **{name: round(value, 5) for name, value in losses.items()},
-                "seconds": round(seconds, 1),
-                "images_per_second": round(per_epoch * recipe.batch_size / seconds, 1),
-            }  # fmt: skip
-            if held is not None:
-                row |= score(kept, held, recipe=recipe, accelerator=accelerator)
-            keep.check_finite(kept, epoch)
-            history.append(row)
-            if accelerator.is_main_process:
-                keep.keep(folder, recipe, network, optimizer, ema, history)
-            accelerator.wait_for_everyone()
-            watch.end(row)
-    if recipe.stopping.patience and (folder / keep.BEST).is_file():
-        weights.fit_into(
-            kept, weights.read(folder / keep.BEST).state, source=keep.BEST, whole=True, heads=True
-        )
-    network.hold()
-    if accelerator.is_main_process:
+    state = State(
+        recipe, network, optimizer,
+        ema=ModelEmaV3(network, decay=recipe.ema) if recipe.ema else None,
+        make=batch_maker(recipe, rows, accelerator.device), accelerator=accelerator,
+        bf16=choose_precision(recipe.precision) == "bf16",
+        row_weight=samples.row_weights(rows.label, recipe.balance.sampling),
+    )  # fmt: skip
+    return state, origin
+
+
+def prepare_epoch(state: State) -> None:
+    """Freeze what the recipe freezes from the next epoch on, compile, synchronise."""
+    recipe, network, epoch = state.recipe, state.network, state.epoch
+    if epoch in recipe.freezing_epochs:
+        _settle(network, state.kept, recipe.frozen_at(epoch))
+        state.model = None
+    if state.model is not None and epoch != recipe.frozen_epochs:
+        return
+    network.hold(
+        trunk=epoch < recipe.frozen_epochs, norms=recipe.transfer.frozen_norms,
+        upto=recipe.frozen_at(epoch),
+    )  # fmt: skip
+    model: nn.Module = network
+    if state.accelerator.num_processes > 1:
+        model = state.accelerator.prepare_model(network)
+    state.model = torch.compile(model) if recipe.compile else model  # type: ignore[assignment]
+
+
+def finish(state: State, folder: Path, origin: str) -> Network:
+    """Write the weights that are kept, and return their network."""
+    kept, recipe = state.kept, state.recipe
+    if recipe.stopping.patience and (folder / run.BEST_WEIGHTS).is_file():
+        best = weights.read(folder / run.BEST_WEIGHTS).state
+        weights.fit_into(kept, best, source=run.BEST_WEIGHTS, whole=True, heads=True)
+    state.network.hold()
+    if state.accelerator.is_main_process:
         weights.write(kept, folder / weights.FILE, facts={"origin": origin, "run": recipe.name})
     return kept.eval()
 
 
 def split(recipe: Recipe, data: Dataset) -> tuple[Dataset, Dataset | None]:
     """What is learnt from and, where the recipe holds some out, what is scored after each epoch."""
-    data, held = trainable(data), None
+    data, held = samples.trainable(data), None
     if recipe.data.holdout:
-        learn, out = holdout_split(data.group, recipe.data.holdout, seed=recipe.seed)
+        learn, out = samples.holdout_split(data.group, recipe.data.holdout, seed=recipe.seed)
         data, held = data.take(learn), data.take(out)
     if recipe.data.share < 1:
-        data = data.take(thin(data.group, recipe.data.share, seed=recipe.seed))
+        data = data.take(samples.sample_groups(data.group, recipe.data.share, seed=recipe.seed))
     return data, held
 
 
-def batch_maker(recipe: Recipe, samples: Samples) -> BatchMaker:
-    """How the recipe turns rows into batches."""
+def batch_maker(recipe: Recipe, rows: Samples, device: torch.device | str = "cpu") -> BatchMaker:
+    """How the recipe turns rows into batches; pixels are kept and changed on ``device``."""
     nonface_count = round(recipe.data.nonfaces * recipe.batch_size)
+    bank = augment.made_bank(NONFACES, seed=recipe.seed).to(device) if nonface_count else None
     return BatchMaker(
-        samples, recipe.augment.model_dump(exclude={"mixup"}), crop=recipe.network.crop,
-        bank=nonfaces.made_bank(NONFACES, seed=recipe.seed) if nonface_count else None,
-        nonface_count=nonface_count,
+        replace(rows, images=rows.images.to(device)), recipe.augment.model_dump(exclude={"mixup"}),
+        crop=recipe.network.crop, bank=bank, nonface_count=nonface_count,
         smoothing=recipe.targets.smoothing, mixup=recipe.augment.mixup,
         teacher_weight=recipe.targets.teacher_weight,
         teacher=live_teacher(recipe),
-        label_weight=balance.label_weights(samples.label, recipe.balance.weights),
-        strength=balance.strengths(samples.label, recipe.balance.augment),
+        label_weight=samples.label_weights(rows.label, recipe.balance.weights),
+        strength=samples.strengths(rows.label, recipe.balance.augment),
     )  # fmt: skip
 
 
-def score(
-    network: Network, held: Dataset, *, recipe: Recipe, accelerator: Accelerator
-) -> dict[str, float]:
+def score(state: State, held: Dataset) -> dict[str, float]:
     """Held-out accuracy of the label head and of the ballot's favourite, flips averaged."""
     label, ballot = predict_sharded(
-        network, torch.from_numpy(held.images), accelerator=accelerator,
-        size=recipe.network.size, crop=recipe.network.crop,
+        state.kept, torch.from_numpy(held.images), accelerator=state.accelerator,
+        size=state.recipe.network.size, crop=state.recipe.network.crop,
     )  # fmt: skip
     truth, votes = torch.from_numpy(held.emotion), torch.from_numpy(held.votes)
-    row = {pace.SCORE: _share(label.argmax(1) == truth)}
+    row = {optim.SCORE: _share(label.argmax(1) == truth)}
     clear = votes.max(dim=1).values > 5
     if clear.any():
         row["held_ballot"] = _share(ballot.argmax(1)[clear] == votes.argmax(1)[clear])
@@ -205,15 +211,18 @@ def _share(hits: Tensor) -> float:
     return round(hits.float().mean().item(), 4)
 
 
-def _taught(recipe: Recipe, samples: Samples, watch: Watcher) -> Samples:
+def taught(recipe: Recipe, make: BatchMaker, watch: Watcher) -> BatchMaker:
+    """The same with the scores of the recipe's teacher, where it is asked once a picture."""
     if not recipe.targets.teacher or not recipe.targets.teacher_views:
-        return samples
+        return make
     # One process asks, and the others wait at its lock: a barrier would end after half an hour.
     views = teacher.ask(
-        recipe.targets.teacher, samples.images.numpy(), cache=runs_folder() / "teachers",
-        count=recipe.targets.teacher_views, track=watch.asked,
+        recipe.targets.teacher, make.samples.images.cpu().numpy(),
+        cache=run.runs_folder() / "teachers", count=recipe.targets.teacher_views,
+        track=watch.asked,
     )  # fmt: skip
-    return replace(samples, teacher=teacher.targets(views, recipe.targets.temperature))
+    scores = teacher.targets(views, recipe.targets.temperature)
+    return replace(make, samples=replace(make.samples, teacher=scores))
 
 
 def live_teacher(recipe: Recipe) -> Callable[[Tensor], Tensor] | None:
@@ -223,18 +232,6 @@ def live_teacher(recipe: Recipe) -> Callable[[Tensor], Tensor] | None:
     return teacher.on_batches(recipe.targets.teacher, recipe.targets.temperature)
 
 
-def _trainable(recipe: Recipe, network: Network, accelerator: Accelerator, epoch: int) -> nn.Module:
-    """What is called in training: held still as the recipe says, compiled, synchronised."""
-    network.hold(
-        trunk=epoch < recipe.transfer.frozen_epochs, norms=recipe.transfer.frozen_norms,
-        upto=recipe.frozen_at(epoch),
-    )  # fmt: skip
-    model: nn.Module = network
-    if accelerator.num_processes > 1:
-        model = accelerator.prepare_model(network)
-    return torch.compile(model) if recipe.compile else model  # type: ignore[return-value]
-
-
 @torch.no_grad()
 def _settle(network: Network, average: Network, last: str) -> None:
     """Give layers that will stand still their averaged weights, which vary less than the last."""
@@ -242,23 +239,3 @@ def _settle(network: Network, average: Network, last: str) -> None:
     for name, value in network.trunk.state_dict().items():
         if name.rpartition(".")[0] in layers:
             value.copy_(state[name])
-
-
-def _average(
-    ema: ModelEmaV3 | None, network: Network, decay: float, before: int, number: int
-) -> None:
-    """Take a step into the averaged weights, the more of it the fewer there were before it.
-
-    Otherwise the random start would still be half of the average after ln 2 / (1 - decay) steps,
-    which a small data set takes many epochs to reach. Source: TensorFlow's
-    ``ExponentialMovingAverage(num_updates=…)``.
-    """
-    if ema is not None:
-        step = before + number
-        ema.decay = min(decay, (1 + step) / (10 + step))
-        ema.update(network)
-
-
-def _advance(watch: Watcher, check: Callable[[], None], images: int) -> None:
-    watch.advance(images)
-    check()

@@ -1,39 +1,14 @@
-"""A timm trunk, pooled features, two linear heads; and the one road from crops into it."""
+"""A trunk, pooled features, two linear heads; and the one road from crops into it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS
-from mien.train import dense, depthwise, norms, pointwise, thin
-from mien.train import face_resnet as _face_resnet  # noqa: F401  registers its trunk with timm
-
-Triple = tuple[float, float, float]
-HALF = (0.5, 0.5, 0.5)
-CAFFE = ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255))
-NORMALISATION: dict[str, tuple[Triple, Triple]] = {
-    "faceres": CAFFE,
-    "vgg16": CAFFE,
-    "dlib": ((122.782 / 255, 117.001 / 255, 104.298 / 255), (1.0, 1.0, 1.0)),
-    "lite0": (HALF, HALF),
-    "lite1": (HALF, HALF),
-    "lite2": (HALF, HALF),
-}
-"""Mean and std, of values in 0..1, that go with a start's weights where timm's own do not."""
-
-
-def normalisation(
-    start: str, mean: Triple | None, std: Triple | None
-) -> tuple[Triple | None, Triple | None]:
-    """Mean and std for a recipe's start, unless it gives its own; None is the trunk's."""
-    own = NORMALISATION.get(start.partition(":")[0], (None, None))
-    return mean or own[0], std or own[1]
 
 
 def upsample(images: Tensor, *, size: int, crop: int = 48) -> Tensor:
@@ -133,52 +108,6 @@ class Network(nn.Module):
         return F.conv2d(features, weight[:, :, None, None])
 
 
-def build(
-    trunk: str,
-    *,
-    trunk_args: Mapping[str, Any] | None = None,
-    pretrained: bool = False,
-    mean: tuple[float, ...] | None = None,
-    std: tuple[float, ...] | None = None,
-    dropout: float = 0.0,
-    stem: str = "stock",
-    widths: Mapping[str, int] | None = None,
-) -> Network:
-    """Make a network around a timm trunk whose features are a map.
-
-    Mean and std (of values in 0..1) are the trunk's own unless given. ``stem`` and
-    ``widths`` as in ``sections.Network``: the first changes strides alone, so any start still fits.
-
-    Raises:
-        ValueError: timm knows no such trunk (the message lists the nearest names), its features
-            are no map, or its stem or widths cannot be changed so.
-    """
-    if not timm.is_model(trunk):
-        near = timm.list_models(f"*{trunk[:6]}*")[:8] or ["resnet18", "vgg19_bn"]
-        raise ValueError(f"timm has no trunk {trunk!r}; near are {', '.join(near)}")
-    model = timm.create_model(trunk, pretrained=pretrained, num_classes=0, **(trunk_args or {}))
-    if hasattr(model, "pre_logits"):  # VGG's two wide layers, 120 M parameters for a 1x1 map
-        model.pre_logits = nn.Identity()
-    if any(isinstance(module, nn.Linear) for module in model.modules()):
-        check_map(model, trunk, (trunk_args or {}).get("img_size"))
-    if stem != "stock":
-        widen_stem(model, stem)
-    thin.narrow(model, widths or {})
-    depthwise.speed_up(model)
-    pointwise.speed_up(model)
-    dense.speed_up(model)
-    norms.speed_up(model)
-    config = model.pretrained_cfg
-    network = Network(
-        model,
-        model.num_features,
-        mean=mean or config["mean"],
-        std=std or config["std"],
-        dropout=dropout,
-    )
-    return network.to(memory_format=torch.channels_last)
-
-
 def layers_upto(trunk: nn.Module, last: str) -> list[str]:
     """Names of a trunk's modules up to and with one, in the order in which it registers them.
 
@@ -193,28 +122,6 @@ def layers_upto(trunk: nn.Module, last: str) -> list[str]:
         raise ValueError(f"transfer.freeze: the trunk has no layer {last!r}; it has {top}")
     end = max(i for i, name in enumerate(names) if f"{name}.".startswith(f"{last}."))
     return [name for name in names[: end + 1] if not last.startswith(f"{name}.")]
-
-
-def check_map(model: nn.Module, name: str, side: Any = None) -> None:
-    """Make sure that a trunk's features are (N, C, h, w), by one blank picture at its own size.
-
-    Only trunks with linear layers may have others; those of convolutions alone need no check. No
-    random number is drawn.
-
-    Raises:
-        ValueError: they are not.
-    """
-    config: Any = model.pretrained_cfg
-    high, wide = side if isinstance(side, tuple | list) else (side or config["input_size"][-1],) * 2
-    was = model.training
-    with torch.no_grad():
-        shape = model.eval().forward_features(torch.zeros(1, 3, high, wide)).shape  # type: ignore[operator]
-    model.train(was)
-    if len(shape) != 4 or shape[1] != model.num_features:
-        raise ValueError(
-            f"network.trunk={name}: its features are {tuple(shape)}, not a map (N, "
-            f"{model.num_features}, h, w); choose a convolutional trunk, as resnet18"
-        )
 
 
 def check_sizes(network: Network, sizes: Iterable[int]) -> None:
@@ -235,48 +142,3 @@ def check_sizes(network: Network, sizes: Iterable[int]) -> None:
                 "and sizes, or change network.trunk_args"
             ) from None
     network.train(training)
-
-
-def widen_stem(trunk: nn.Module, stem: str) -> None:
-    """Take halvings out of a trunk: the first convolution's stride, the first or the last pooling.
-
-    Raises:
-        ValueError: the trunk has no such halving.
-    """
-    if stem == "no-last-pool":
-        drop_last_pool(trunk)
-        return
-    first = next((m for m in trunk.modules() if isinstance(m, nn.Conv2d)), None)
-    pool = getattr(trunk, "maxpool", None)
-    if stem in ("stride-1", "small") and first is not None and first.stride != (1, 1):
-        first.stride = (1, 1)
-    elif stem == "stride-1":
-        raise ValueError("network.stem: this trunk's first convolution has stride 1 already")
-    if stem in ("no-pool", "small") and pool is not None:
-        trunk.maxpool = nn.Identity()
-    elif stem == "no-pool":
-        raise ValueError("network.stem: this trunk has no first pooling; 'stride-1' may fit")
-
-
-def drop_last_pool(trunk: nn.Module) -> None:
-    """Leave out VGG's last pooling, which makes one place of a small input's three by three.
-
-    Raises:
-        ValueError: the trunk does not end with a pooling.
-    """
-    stack = getattr(trunk, "features", None)
-    if not isinstance(stack, nn.Sequential) or not isinstance(stack[-1], nn.MaxPool2d):
-        raise ValueError("network.stem: this trunk's features do not end with a pooling")
-    stack[-1] = nn.Identity()
-
-
-def pass_on(trunk: nn.Module) -> None:
-    """Let each dense convolution but the first begin by passing its input on.
-
-    Output channels beyond the input's keep their random weights. Deep stacks without shortcuts
-    leave the class prior sooner so. Source: K. Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.
-    """
-    dense = [m for m in trunk.modules() if isinstance(m, nn.Conv2d) and m.groups == 1]
-    with torch.no_grad():
-        for conv in dense[1:]:
-            nn.init.dirac_(conv.weight[: conv.in_channels])

@@ -1,7 +1,9 @@
-"""Optimiser and its parameter groups from plain numbers."""
+"""The optimiser, its parameter groups, and how their learning rates move."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from timm.models import group_parameters
@@ -9,6 +11,12 @@ from timm.optim import create_optimizer_v2, list_optimizers
 from torch import nn
 from torch.optim import Optimizer
 
+from mien.train.recipe import Recipe
+
+SCORE = "held_label"
+"""The held-out score that plateau, early stopping and tuning go by."""
+History = list[dict[str, Any]]
+ONE_CYCLE_START = 1 / 25
 FUSED = ("sgd", "adam", "adamw", "adagrad")
 """Optimisers of torch that have one kernel for a whole step."""
 SECOND_ORDER = ("adahessian",)
@@ -88,3 +96,84 @@ def set_lr(optimizer: Optimizer, factor: float) -> None:
     """Put every group at ``factor`` of its highest rate."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
+
+
+def lr_factor(step: int, steps: int, *, name: str, warmup: float, floor: float) -> float:
+    """Learning rate at ``step`` of ``steps`` as a share of the highest.
+
+    one-cycle rises along a cosine from 1/25 over the warm-up and falls along another (Smith 2018);
+    cosine rises in a line; plateau and constant stay at the top once warm.
+    """
+    warm = int(warmup * steps)
+    if name == "one-cycle":
+        top = warmup * steps - 1
+        if step < top:
+            return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * _half_cosine(1 - step / top)
+        return floor + (1 - floor) * _half_cosine((step - top) / max(steps - 1 - top, 1))
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    if name in ("constant", "plateau"):
+        return 1.0
+    return floor + (1 - floor) * _half_cosine((step - warm) / max(steps - warm, 1))
+
+
+def _half_cosine(done: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def stale_epochs(scores: Sequence[float]) -> int:
+    """Epochs since the best score."""
+    return len(scores) - 1 - max(range(len(scores)), key=scores.__getitem__) if scores else 0
+
+
+def plateau_factor(scores: Sequence[float], *, patience: int, factor: float) -> float:
+    """What reduce-on-plateau has brought the rate down to after these epochs' scores.
+
+    It falls by ``factor`` whenever ``patience`` epochs in a row have not beaten the best so far. A
+    function of the history alone, so a resumed run goes on exactly where it was.
+    """
+    rate, best, waited = 1.0, -math.inf, 0
+    for score in scores:
+        if score > best:
+            best, waited = score, 0
+            continue
+        waited += 1
+        if waited >= patience:
+            rate, waited = rate * factor, 0
+    return rate
+
+
+def set_step(
+    recipe: Recipe, optimizer: Optimizer, history: History, per_epoch: int, number: int
+) -> None:
+    """Set the rates of one batch of the epoch that is next.
+
+    The schedule starts where the trunk is unfrozen.
+    """
+    plan, frozen, epoch = recipe.schedule, recipe.frozen_epochs, len(history)
+    shape: dict[str, Any] = {"name": plan.name, "warmup": plan.warmup, "floor": plan.floor}
+    if epoch < frozen:
+        steps = frozen * per_epoch
+        factor = lr_factor(epoch * per_epoch + number, steps, **shape | {"name": "constant"})
+    else:
+        step, steps = (epoch - frozen) * per_epoch + number, (recipe.epochs - frozen) * per_epoch
+        factor = lr_factor(step, steps, **shape)
+        if plan.name == "plateau":
+            scores = [row[SCORE] for row in history[frozen:]]
+            factor *= plateau_factor(scores, patience=plan.patience, factor=plan.factor)
+    set_lr(optimizer, factor)
+
+
+def enough(recipe: Recipe, history: History) -> bool:
+    """Whether early stopping ends the run here; epochs with a frozen trunk do not count."""
+    patience = recipe.stopping.patience
+    if not patience:
+        return False
+    rows = history[recipe.frozen_epochs :]
+    return stale_epochs([row[SCORE] for row in rows]) >= patience
+
+
+def kept_row(recipe: Recipe, history: History) -> dict[str, Any]:
+    """The epoch whose weights are kept: the last, or under early stopping the first of the best."""
+    rows = history[recipe.frozen_epochs :] if recipe.stopping.patience else []
+    return max(rows, key=lambda row: row[SCORE]) if rows else history[-1]

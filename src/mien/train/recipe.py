@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -43,10 +45,14 @@ class Recipe(Section):
     """Decay of the averaged weights, which are kept; less in early steps; 0 keeps the raw ones."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
     """auto is bf16 where it was measured to pay: on GPUs, with AMX, and on AMD's AVX-512."""
+    kernels: Literal["auto", "stock"] = "auto"
+    """auto trains with layers that are faster on this CPU (the extra ``fast``); stock never does.
+    The weights are the same kind either way."""
     compile: bool = False
     """Compile the network (torch.compile): slow to start, another rounding."""
     sizes: dict[str, Annotated[int, Field(ge=24, le=512)]] = Field(default={})
-    """Progressive size: first epoch (from 0) -> pixels; before the first, ``network.size``."""
+    """Progressive size: when it begins -> pixels; before the first, ``network.size``. A key is an
+    epoch (from 0), or a share of the training: 0.4 is after two fifths."""
     data: Data = Data()
     network: Network = Network()
     transfer: Transfer = Transfer()
@@ -62,8 +68,11 @@ class Recipe(Section):
     def _keys_agree(self) -> Recipe:
         for name, keys in (("sizes", self.sizes), ("transfer.freeze", self.transfer.freeze)):
             for key in keys:
-                if not key.isdecimal() or int(key) >= self.epochs:
-                    raise ValueError(f"{name}: {key!r} is not an epoch from 0 to {self.epochs - 1}")
+                if _first_epoch(key, self.epochs) is None:
+                    raise ValueError(
+                        f"{name}: {key!r} is not an epoch from 0 to {self.epochs - 1}, nor a share "
+                        "of the training such as 0.4"
+                    )
         needs = {
             "schedule.name = 'plateau'": self.schedule.name == "plateau",
             "stopping.patience": self.stopping.patience > 0,
@@ -71,31 +80,74 @@ class Recipe(Section):
         for key, asked in needs.items():
             if asked and not self.data.holdout:
                 raise ValueError(f"{key} needs a held-out score; set data.holdout=0.1")
-        if self.transfer.frozen_epochs >= self.epochs:
-            raise ValueError("transfer.frozen_epochs must leave epochs for the trunk")
+        if self.transfer.frozen_epochs >= max(self.epochs, 1):
+            raise ValueError(
+                f"transfer.frozen_epochs: {self.transfer.frozen_epochs} of {self.epochs} epochs "
+                "leave none for the trunk; give fewer, or a share such as 0.1"
+            )
         return self
 
     def size_at(self, epoch: int) -> int:
         """Pixels a side in this epoch (from 0)."""
-        return _at(self.sizes, epoch, self.network.size)
+        return self._at(self.sizes, epoch, self.network.size)
 
     def frozen_at(self, epoch: int) -> str:
         """The last of the trunk's layers that stand still in this epoch (from 0); "" is none."""
-        return _at(self.transfer.freeze, epoch, "")
+        return self._at(self.transfer.freeze, epoch, "")
+
+    @property
+    def frozen_epochs(self) -> int:
+        """First epochs in which the heads learn alone; at least one is left for the trunk."""
+        asked = self.transfer.frozen_epochs
+        return min(_after(asked, self.epochs), self.epochs - 1) if asked < 1 else int(asked)
+
+    @property
+    def freezing_epochs(self) -> set[int]:
+        """The epochs (from 0) at which more of the trunk's layers are frozen."""
+        return {_first_epoch(key, self.epochs) or 0 for key in self.transfer.freeze}
+
+    def _at(self, steps: Mapping[str, T], epoch: int, default: T) -> T:
+        """What the latest key up to this epoch says."""
+        begun = {_first_epoch(k, self.epochs) or 0: steps[k] for k in sorted(steps, key=float)}
+        reached = [first for first in begun if first <= epoch]
+        return begun[max(reached)] if reached else default
 
     def to_toml(self) -> str:
         """The resolved recipe as TOML that ``load`` reads back; ``[tune]`` decides no training."""
         return _toml(self.model_dump(exclude_none=True, exclude={"tune"}))
 
     def same_training(self, other: Recipe) -> bool:
-        """Whether both decide the same training: all but ``[tune]``."""
-        return self.model_dump(exclude={"tune"}) == other.model_dump(exclude={"tune"})
+        """Whether both train alike: all but ``[tune]``, kernels, and how an epoch is written."""
+        return self._decisions() == other._decisions()
+
+    def _decisions(self) -> dict[str, Any]:
+        tree = self.model_dump(exclude={"tune": True, "kernels": True, "sizes": True,
+                                        "transfer": {"freeze", "frozen_epochs"}})  # fmt: skip
+        epochs = range(self.epochs)
+        return tree | {
+            "frozen": self.frozen_epochs,
+            "sizes": [self.size_at(epoch) for epoch in epochs],
+            "freeze": [self.frozen_at(epoch) for epoch in epochs],
+        }
 
 
-def _at(steps: Mapping[str, T], epoch: int, default: T) -> T:
-    """What the latest key (an epoch) up to this one says."""
-    begun = [first for first in steps if int(first) <= epoch]
-    return steps[max(begun, key=int)] if begun else default
+def _after(share: float, epochs: int) -> int:
+    """The first epoch that begins when this share of the training is done."""
+    return math.ceil(share * epochs - 1e-9)
+
+
+def _first_epoch(key: str, epochs: int) -> int | None:
+    """The epoch (from 0) that a key of ``sizes`` or ``transfer.freeze`` means, if it is one."""
+    if key.isascii() and key.isdecimal():
+        return int(key) if int(key) < epochs else None
+    if re.fullmatch(r"0?\.\d+", key):
+        return _after(float(key), epochs)
+    return None
+
+
+def within(steps: Mapping[str, T], epochs: int) -> dict[str, T]:
+    """Those of the keys of ``sizes`` or ``transfer.freeze`` that a training this long can take."""
+    return {key: value for key, value in steps.items() if _first_epoch(key, epochs) is not None}
 
 
 def load(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:

@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, its history, and its network when it is done."""
+"""A run's folder: whose it is, its records, its checkpoint, and its network when it is done."""
 
 from __future__ import annotations
 
@@ -6,20 +6,58 @@ import csv
 import io
 import json
 import os
+import pickle
 import tomllib
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from filelock import FileLock, Timeout
+
 from mien.train import starts, weights
+from mien.train.loop import State
 from mien.train.network import Network
+from mien.train.optim import kept_row
 from mien.train.recipe import Recipe, parse
 
 RECIPE, FACTS, HISTORY, CHECKPOINT = "recipe.toml", "run.json", "history.csv", "checkpoint.pt"
+LOCK = ".lock"
+BEST_WEIGHTS = "best.safetensors"
+"""Weights of the best epoch by the held-out score; only early stopping writes them."""
 
 
 def runs_folder() -> Path:
     """Where runs are kept: ``$MIEN_RUNS``, else ``runs/``."""
     return Path(os.environ.get("MIEN_RUNS", "runs"))
+
+
+@contextmanager
+def locked(folder: Path, *, when: bool = True) -> Iterator[None]:
+    """Hold the run's folder, which is made where it is missing, for this process alone.
+
+    The system lets go of the lock when the process ends, however it ends.
+
+    Raises:
+        OSError: another process holds it, or the folder cannot be written.
+    """
+    if not when:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OSError(
+            f"{folder}: another process is training here; wait for it, or give name=OTHER"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
@@ -123,3 +161,86 @@ def load_network(folder: Path) -> tuple[Recipe, Network]:
     if not (folder / weights.FILE).is_file():
         raise FileNotFoundError(f"{folder}: the run has not ended; `mien train` goes on with it")
     return recipe, starts.restore(recipe.network, folder / weights.FILE)
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write beside the old checkpoint, flush to the disk, then take its place.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old checkpoint stays.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        # torch reports a failed write of its archive as a RuntimeError
+        part.unlink(missing_ok=True)
+        raise OSError(
+            f"{path}: the checkpoint could not be written ({error}); the last good one is kept. "
+            "Free some space and run the same command again."
+        ) from error
+    part.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ValueError: the file is damaged; the message says what to do.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path}: the checkpoint is damaged ({type(error).__name__}); delete it to start the "
+            "run again from its first epoch"
+        ) from error
+    return state
+
+
+def keep(folder: Path, state: State) -> None:
+    """Write the checkpoint of the epoch that has just ended, then its row of the table."""
+    history = state.history
+    if state.recipe.stopping.patience and kept_row(state.recipe, history) is history[-1]:
+        weights.write(state.kept, folder / BEST_WEIGHTS, facts={"epoch": history[-1]["epoch"]})
+    saved = {
+        "epoch": history[-1]["epoch"], "history": history, "network": state.network.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "ema": None if state.ema is None else state.ema.module.state_dict(),
+    }  # fmt: skip
+    save_checkpoint(saved, folder / CHECKPOINT)
+    write_history(folder, history)
+
+
+def resume(folder: Path, state: State) -> None:
+    """Load what ``keep`` wrote, if there is any.
+
+    Raises:
+        ValueError: the checkpoint is damaged.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return
+    saved = load_checkpoint(path)
+    state.network.load_state_dict(saved["network"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    if state.ema is not None:
+        state.ema.module.load_state_dict(saved["ema"])
+    state.history = list(saved["history"])
+
+
+def check_finite(network: Network, epoch: int) -> None:
+    """Make sure that every weight is still a number.
+
+    Raises:
+        FloatingPointError: one is not.
+    """
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise FloatingPointError(
+                f"{name} is no longer a number after epoch {epoch + 1}; the last checkpoint is "
+                "intact. Lower optimizer.lr or set optimizer.clip=1"
+            )

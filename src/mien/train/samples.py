@@ -1,4 +1,4 @@
-"""Crops as tensors in memory, and the order in which an epoch visits them."""
+"""What is learnt from: crops as tensors, class balance, and the order of an epoch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.data.dataset import Dataset
-from mien.emotions import BALLOT_INDEX
-from mien.train.losses import label_targets
+from mien.emotions import BALLOT_INDEX, EMOTIONS
+
+
+def label_targets(label: Tensor, *, classes: int, smoothing: float) -> Tensor:
+    """(N,) class numbers to (N, classes) smoothed distributions."""
+    return F.one_hot(label, classes).float() * (1 - smoothing) + smoothing / classes
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def holdout_split(
     return ~held, held
 
 
-def thin(group: NDArray[np.int64], share: float, *, seed: int) -> NDArray[np.bool_]:
+def sample_groups(group: NDArray[np.int64], share: float, *, seed: int) -> NDArray[np.bool_]:
     """Mask (N,) of a share of the rows, whole groups at a time."""
     return holdout_split(group, share, seed=seed)[1]
 
@@ -102,3 +107,34 @@ def batches(
         order = torch.multinomial(weight, count, replacement=True, generator=random)
     for start in range(0, count - size + 1, size):
         yield order[start : start + size]
+
+
+def counts(label: Tensor) -> Tensor:
+    """(7,) rows of each emotion, at least one."""
+    return torch.bincount(label, minlength=len(EMOTIONS)).clamp(min=1).double()
+
+
+def label_weights(label: Tensor, power: float) -> Tensor | None:
+    """(7,) weights by frequency to the power of minus ``power``; their mean over the rows is 1."""
+    if not power:
+        return None
+    weight = counts(label) ** -power
+    return (weight / weight[label].mean()).float()
+
+
+def row_weights(label: Tensor, power: float) -> Tensor | None:
+    """(N,) chances of being drawn; at ``power`` 1 every emotion is drawn equally often."""
+    return None if not power else (counts(label) ** -power)[label]
+
+
+def strengths(label: Tensor, extra: float) -> Tensor | None:
+    """(7,) widths of the changes: 1 for the most frequent emotion, 1 + ``extra`` for the rarest.
+
+    In between by the logarithm of the frequency: on FER-2013 that widens disgust's ranges in full
+    and the others' by a little. An emotion that does not occur is not the rarest.
+    """
+    if not extra:
+        return None
+    size = counts(label).log()
+    spread = (size.max() - size[label].min()).clamp(min=1e-9)
+    return (1 + extra * ((size.max() - size) / spread).clamp(max=1)).float()

@@ -60,15 +60,23 @@ class Network(Section):
 class Transfer(Section):
     """How gently a trunk that has learnt something already is treated."""
 
-    frozen_epochs: int = Field(default=0, ge=0)
-    """First epochs in which the heads learn alone, at their full rate."""
+    frozen_epochs: int | float = Field(default=0, ge=0)
+    """First epochs in which the heads learn alone, at their full rate; below 1, a share of the
+    training."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Each layer's rate as a share of that of the layer above it; 1 is one rate for the trunk."""
     frozen_norms: bool = False
     """Keep the statistics of batch norms as they came."""
     freeze: dict[str, str] = {}
-    """From an epoch (from 0) on, the trunk's layers up to and with one stand still, at their
-    averaged weights: {8 = "blocks.1"}. The first layers cost most time."""
+    """From an epoch (from 0) or a share of the training on, the trunk's layers up to and including
+    one are frozen at their averaged weights: {"0.4" = "blocks.1"}. Early layers cost most time."""
+
+    @field_validator("frozen_epochs")
+    @classmethod
+    def _whole_or_share(cls, value: float) -> float:
+        if value >= 1 and value != int(value):
+            raise ValueError(f"{value} is neither a number of epochs nor a share below 1")
+        return value
 
 
 class Targets(Section):

@@ -16,10 +16,10 @@ import torch
 
 from mien.data.dataset import Dataset
 from mien.train.fit import fit
-from mien.train.pace import SCORE, kept_row
-from mien.train.recipe import Recipe, known_keys, vary
+from mien.train.optim import SCORE, kept_row
+from mien.train.recipe import Recipe, known_keys, vary, within
+from mien.train.reports import tuned
 from mien.train.run import CHECKPOINT, read_history
-from mien.train.study import tuned
 from mien.train.watch import Watcher
 
 if TYPE_CHECKING:
@@ -48,6 +48,10 @@ class TrialWatch:
     def asked(self, done: int, total: int) -> None:
         """Pass on."""
         self.watch.asked(done, total)
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self.watch.note(text)
 
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Pass on."""
@@ -229,10 +233,13 @@ def trial_recipe(recipe: Recipe, changes: Mapping[str, Any], *, name: str) -> Re
     """What one trial trains: the recipe with its changes, on the share that ``[tune]`` gives."""
     tune = recipe.tune
     epochs = tune.epochs or recipe.epochs
-    sizes = {key: size for key, size in recipe.sizes.items() if int(key) < epochs}
+    reached = {
+        "sizes": within(recipe.sizes, epochs),
+        "transfer.freeze": within(recipe.transfer.freeze, epochs),
+    }
     return vary(
         recipe,
-        {"name": name, "epochs": epochs, "sizes": sizes, "data.holdout": tune.holdout,
+        {"name": name, "epochs": epochs, **reached, "data.holdout": tune.holdout,
          "data.share": tune.share, "stopping.patience": 0, **changes},
     )  # fmt: skip
 

@@ -1,7 +1,13 @@
-"""What a run tells while it goes on, to whoever watches."""
+"""Who watches a run and who stops it: progress, TensorBoard events, signals."""
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 
@@ -10,6 +16,9 @@ class Watcher(Protocol):
 
     def asked(self, done: int, total: int) -> None:
         """The teacher has been asked about so many of the pictures."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should know once."""
 
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """An epoch starts."""
@@ -27,6 +36,9 @@ class Silent:
     def asked(self, done: int, total: int) -> None:
         """Nothing."""
 
+    def note(self, text: str) -> None:
+        """Nothing."""
+
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Nothing."""
 
@@ -35,3 +47,73 @@ class Silent:
 
     def end(self, row: dict[str, Any]) -> None:
         """Nothing."""
+
+
+class Events:
+    """Writes each epoch's row to ``folder/events`` and passes everything on to ``watch``."""
+
+    def __init__(self, folder: Path, watch: Watcher) -> None:
+        self.folder, self.watch = folder / "events", watch
+
+    def asked(self, done: int, total: int) -> None:
+        """Pass on."""
+        self.watch.asked(done, total)
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self.watch.note(text)
+
+    def begin(self, epoch: int, epochs: int, images: int) -> None:
+        """Pass on."""
+        self.watch.begin(epoch, epochs, images)
+
+    def advance(self, images: int) -> None:
+        """Pass on."""
+        self.watch.advance(images)
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Write the numbers of an epoch, then pass on."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        with SummaryWriter(self.folder) as writer:
+            for name, value in row.items():
+                if name != "epoch":
+                    writer.add_scalar(name, value, row["epoch"])
+        self.watch.end(row)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the run to end; ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Within the block, a first SIGINT or SIGTERM waits for the yielded check; a second does not.
+
+    The check raises ``Stopped``. Outside the main thread, where Python takes no handlers, the
+    signals keep their ways.
+    """
+    asked: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise Stopped(number)
+
+    def check() -> None:
+        if asked:
+            raise Stopped(asked[0])
+
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

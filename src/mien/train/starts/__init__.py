@@ -1,0 +1,195 @@
+"""Where a trunk's weights come from: a hub, a package of a registry, a file, or nothing.
+
+A start that cannot be had names the remedy. The origin and licence travel into the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mien.train import sections, weights
+from mien.train.network import Network, upsample
+from mien.train.starts import npm, pruning, pypi
+from mien.train.starts.build import build, pass_on
+
+Triple = tuple[float, float, float]
+HALF = (0.5, 0.5, 0.5)
+CAFFE = ((103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255))
+CALIBRATION_IMAGES = 512
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights by name, where they come from, and what their trunk expects.
+
+    ``state`` may be a whole network of ours, or a trunk with or without its own classifier;
+    ``biases`` are those of folded batch norms, which ``unfold_norms`` puts back.
+    """
+
+    origin: str
+    state: dict[str, Tensor] | None = None
+    biases: dict[str, Tensor] | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+
+
+def _random(where: str, trunk: str) -> Start:
+    return Start("random")
+
+
+def _hub(where: str, trunk: str) -> Start:
+    return Start(f"ImageNet weights of timm's {trunk}, from the hub (licence: its model card)")
+
+
+def _faceres(where: str, trunk: str) -> Start:
+    return Start(npm.FACERES_ORIGIN, *npm.read_faceres(Path(where)), *CAFFE)
+
+
+def _dlib(where: str, trunk: str) -> Start:
+    return Start(npm.DLIB_ORIGIN, *npm.read_dlib(Path(where)), npm.DLIB_MEAN, (1.0, 1.0, 1.0))
+
+
+def _vgg16(where: str, trunk: str) -> Start:
+    return Start(pypi.VGG16_ORIGIN, *pypi.read_vgg16(Path(where)), *CAFFE)
+
+
+def _lite(variant: str) -> Callable[[str, str], Start]:
+    def start(where: str, trunk: str) -> Start:
+        state = pypi.read_lite(variant)
+        if variant == "lite0" and trunk in pypi.B0:
+            state = pypi.with_open_gates(state, trunk)
+        elif trunk != pypi.lite_trunk(variant):
+            fits = pypi.lite_trunk(variant)
+            raise ValueError(f"network.start={variant} fits network.trunk={fits}")
+        return Start(pypi.lite_origin(variant), state, None, HALF, HALF)
+
+    return start
+
+
+STARTS: dict[str, Callable[[str, str], Start]] = {
+    "random": _random,
+    "imagenet": _hub,
+    "faceres": _faceres,
+    "dlib": _dlib,
+    "vgg16": _vgg16,
+    "lite0": _lite("lite0"),
+    "lite1": _lite("lite1"),
+    "lite2": _lite("lite2"),
+}
+"""Starts by name; any other text is a weights file, or a bundle that carries one."""
+
+
+def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
+    """The network of a recipe at its start, and where its weights come from.
+
+    Args:
+        settings: the recipe's section.
+        images: (N, 48, 48) uint8 that folded batch norms are calibrated on, and that say which
+            channels matter where ``widths`` leaves fewer.
+
+    Raises:
+        FileNotFoundError: the weights are not there; the message says how to get them.
+        ValueError: they do not fit the trunk, or identities are asked for beside them.
+        OSError: the hub cannot be reached.
+    """
+    kind, _, where = settings.start.partition(":")
+    if settings.init == "dirac" and kind != "random":
+        raise ValueError("network.init=dirac needs network.start=random: weights replace it")
+    if kind in STARTS:
+        start = STARTS[kind](where, settings.trunk)
+    else:
+        found = weights.read(weights.find(settings.start))
+        start = Start(found.origin, found.state, None, found.mean, found.std)
+    wide = settings.model_copy(update={"widths": {}})
+    pruned = kind == "random" or pruning.is_pruned(start.state or {}, settings.widths)
+    network = blank(settings if pruned else wide, start, pretrained=kind == "imagenet")
+    if settings.init == "dirac":
+        pass_on(network.trunk)
+    if start.state is not None:
+        weights.fit_into(network, start.state, source=settings.start, whole=start.biases is None)
+    some = images[:: max(1, len(images) // CALIBRATION_IMAGES)]
+    if start.biases:
+        grey = upsample(some, size=settings.size)
+        inputs = (grey - network.mean) / network.std
+        unfold_norms(network.trunk, start.biases, inputs)
+    if pruned:
+        return network, start.origin
+    grey = upsample(some, size=settings.size, crop=settings.crop)
+    narrow = blank(settings, start)
+    narrow.load_state_dict(pruning.prune(network, settings.widths, grey))
+    return narrow, start.origin
+
+
+def blank(settings: sections.Network, start: Start, *, pretrained: bool = False) -> Network:
+    """The network of a recipe, with random weights or the hub's.
+
+    Raises:
+        OSError: the hub cannot be reached.
+        ValueError: the hub has no weights of this trunk, or timm has no such trunk.
+    """
+    try:
+        return build(
+            settings.trunk, trunk_args=settings.trunk_args, pretrained=pretrained,
+            mean=settings.mean or start.mean, std=settings.std or start.std,
+            dropout=settings.dropout, stem=settings.stem, widths=settings.widths,
+        )  # fmt: skip
+    except OSError as error:
+        raise OSError(
+            f"network.start=imagenet: the hub cannot be reached ({type(error).__name__}). Without "
+            "a network give a weights file, a start from a package (lite0, faceres:PACKAGE), a "
+            "teacher (targets.teacher=BUNDLE) or network.start=random"
+        ) from error
+    except RuntimeError as error:
+        if not pretrained:
+            raise
+        raise ValueError(
+            f"network.start=imagenet: {error}. Choose another network.trunk or start"
+        ) from error
+
+
+def restore(settings: sections.Network, path: Path) -> Network:
+    """The network of a recipe with the weights that its run has written.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the weights do not fit the recipe.
+    """
+    found = weights.read(path)
+    network = blank(settings, Start("", mean=found.mean, std=found.std))
+    weights.fit_into(network, found.state, source=str(path), whole=True, heads=True)
+    return network.eval()
+
+
+@torch.no_grad()
+def unfold_norms(trunk: nn.Module, biases: dict[str, Tensor], inputs: Tensor) -> None:
+    """Set each batch norm so that the trunk computes what its folded original did.
+
+    A norm's running mean and variance become those of ``inputs`` (N, 3, s, s, normalised), its
+    weight and bias undo them and add the folded bias; so training starts from the original
+    function with well-scaled norms.
+    """
+    was_training = trunk.training
+    trunk.eval()
+    handles = []
+    for name, norm in trunk.named_modules():
+        if name not in biases:
+            continue
+
+        def calibrate(module: Any, args: tuple[Tensor], bias: Tensor = biases[name]) -> None:
+            x = args[0].transpose(0, 1).flatten(1)
+            module.running_mean.copy_(x.mean(dim=1))
+            module.running_var.copy_(x.var(dim=1))
+            module.weight.copy_((module.running_var + module.eps).sqrt())
+            module.bias.copy_(module.running_mean + bias)
+
+        handles.append(norm.register_forward_pre_hook(calibrate))
+    trunk.forward_features(inputs)  # type: ignore[operator]
+    for handle in handles:
+        handle.remove()
+    trunk.train(was_training)
