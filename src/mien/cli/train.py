@@ -27,7 +27,8 @@ for small pages; huge ones gained a few per cent on EfficientNet-Lite0, nothing 
 What = Annotated[
     list[str],
     typer.Argument(
-        metavar="RECIPE DATA KEY=VALUE", help="A recipe (.toml), a data folder, and overrides."
+        metavar="RECIPE DATA KEY=VALUE",
+        help="A recipe by name or .toml file, a data folder, and recipe keys to change.",
     ),
 ]
 Start = Annotated[
@@ -43,13 +44,24 @@ def keep_pages() -> None:
         os.execve(sys.executable, sys.orig_argv, os.environ | ALLOCATOR)
 
 
-def train(what: What, start: Start = None, folds: Folds = 0, tensorboard: Board = False) -> None:
-    """Train by a recipe; run the same command again to go on after a stop.
+def train(
+    what: Annotated[list[str] | None, *What.__metadata__] = None,
+    start: Start = None,
+    folds: Folds = 0,
+    tensorboard: Board = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the recipes and stop.")] = False,
+) -> None:
+    """Train a network by a recipe. Run the same command again to resume after a stop.
 
     Several processes: torchrun --nproc-per-node 2 -m mien train RECIPE DATA
 
-    Example: mien train recipes/face_mobilenet.toml data/fer2013 epochs=2
+    Example: mien train small data/fer2013 epochs=2
     """
+    if listing:
+        list_recipes()
+        return
+    if not what:
+        raise ValueError("name a recipe and a data folder; mien train --list shows the recipes")
     keep_pages()
     _train(read_recipe(what, start=start), folds=folds, tensorboard=tensorboard)
 
@@ -70,7 +82,7 @@ def distill(
 
     The same as mien train with targets.teacher=BUNDLE.
 
-    Example: mien distill models/ensemble recipes/small.toml data/fer2013 name=student
+    Example: mien distill models/ensemble small data/fer2013 name=student
     """
     from mien.train.recipe import toml_value
 
@@ -111,17 +123,31 @@ def runs(
         say(f"wrote {curves}")
 
 
+def list_recipes() -> None:
+    """Print each recipe's name and what its first line says of it."""
+    from mien.library import about, names
+
+    rows = [[name, about(path)] for name, path in names().items()]
+    Console().print(grid(["recipe", "what it trains"], rows, words=(0, 1)))
+    say("train one: mien train NAME DATA")
+
+
 def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
     """The recipe that a command line means: at most one file, one data folder, overrides.
 
     Raises:
         ValueError: two files or two folders, no data, or what ``recipe.load`` raises.
     """
+    from mien.library import find
     from mien.train.recipe import load, toml_value
 
-    files = [w for w in what if w.endswith(".toml") and "=" not in w]
     overrides = [w for w in what if "=" in w and not Path(w).is_dir()]
-    folders = [w for w in what if w not in files and w not in overrides]
+    places = [w for w in what if w not in overrides]
+    files = [w for w in places if w.endswith(".toml")]
+    if not files and places and (len(places) > 1 or not Path(places[0]).is_dir()):
+        find(places[0])  # else says which names there are
+        files = places[:1]
+    folders = [w for w in places if w not in files]
     if len(files) > 1 or len(folders) > 1:
         raise ValueError(
             f"one recipe and one data folder, please; got {', '.join(files + folders)}"

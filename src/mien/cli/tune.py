@@ -37,7 +37,7 @@ def tune(
     join in. Trials are judged on a tenth of Training that they have not seen. Writes report.md,
     plots and best.toml, which mien train takes.
 
-    Example: mien tune recipes/small.toml data/fer2013 --trials 20 --budget 45m
+    Example: mien tune small data/fer2013 --trials 20 --budget 45m
     """
     keep_pages()
     seconds = None if budget is None else to_seconds(budget)

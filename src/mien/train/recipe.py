@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
+from mien import library
 from mien.train.sections import (
     Augment,
     Balance,
@@ -151,7 +152,7 @@ def within(steps: Mapping[str, T], epochs: int) -> dict[str, T]:
 
 
 def load(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe file and apply ``key=value`` overrides (``optimizer.lr=3e-4``).
+    """Read a recipe, by path or name, and apply ``key=value`` overrides (``optimizer.lr=3e-4``).
 
     Raises:
         FileNotFoundError: no such file.
@@ -159,9 +160,7 @@ def load(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:
     """
     tree: dict[str, Any] = {}
     if path is not None:
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such recipe; recipes/ holds those of mien")
+        path = library.find(path)
         try:
             tree = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

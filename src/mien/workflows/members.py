@@ -12,7 +12,7 @@ from mien.measure.predictions import Predictions
 from mien.workflows import evaluation, families, plan
 from mien.workflows.options import Options, Talk
 from mien.workflows.steps import Steps
-from mien.workflows.truth import pictures_of
+from mien.workflows.truth import classify, pictures_of
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -72,9 +72,7 @@ def measure(member: str, job: Job) -> dict[str, Predictions]:
         ship({run: 1.0}, run / "bundle", name=member, flip=True, weights="float32", crops=crops,
              frame=FRAME)  # fmt: skip
         for split in ("valid", "test"):
-            table, card = evaluation.classify(
-                str(run / "bundle"), job.data, split, progress=job.talk.stage
-            )
+            table, card = classify(str(run / "bundle"), job.data, split, progress=job.talk.stage)
             evaluation.keep(
                 replace(table, system=member), scored(run, split).parent, card=card,
                 draws=job.options.draws, seed=job.options.seed, progress=job.talk.stage,
@@ -115,7 +113,7 @@ def join(tables: dict[str, dict[str, Predictions]], job: Job) -> dict[str, dict[
             name=ENSEMBLE, flip=True, weights="fp16", crops=job.data.of("train").images[:512],
             calibrate=mixed, frame=FRAME,
         )  # fmt: skip
-        table, card = evaluation.classify(str(target), job.data, "test", progress=job.talk.stage)
+        table, card = classify(str(target), job.data, "test", progress=job.talk.stage)
         table = replace(table, system=ENSEMBLE)
         result = evaluation.keep(table, target / "test", card=card, draws=job.options.draws,
                                  seed=job.options.seed, progress=job.talk.stage)  # fmt: skip

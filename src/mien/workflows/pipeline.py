@@ -93,10 +93,10 @@ def listed(source: Path) -> tuple[list[str], bool]:
 
 def expected(source: Path) -> int:
     """About how many pictures of a source will be trained on."""
-    from mien.data.manifest import MANIFEST, read_manifest
+    from mien.data.manifest import MANIFEST, read_placed
 
     if (source / MANIFEST).is_file():
-        return sum(row.split == "train" for row in read_manifest(source))
+        return sum(placed.split == "train" for placed in read_placed(source).values())
     from mien.data.sources import list_source
 
     listing = list_source(source)
@@ -150,9 +150,9 @@ def load_splits(folder: Path, seed: int) -> Dataset:
         return data
     rows = (data.split == "train").nonzero()[0]
     held = holdout_split(data.group[rows], 0.1, seed=seed)[1]
-    split = data.split.astype("U5")
-    split[rows[held]] = "valid"
-    return replace(data, split=split)
+    splits = data.split.astype("U5")
+    splits[rows[held]] = "valid"
+    return replace(data, split=splits)
 
 
 def draft(

