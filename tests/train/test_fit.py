@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,19 @@ def test_weights_that_are_no_numbers_are_not_kept():
     network.trunk.bn1.running_var[0] = np.inf
     with pytest.raises(FloatingPointError, match=r"bn1\.running_var"):
         run.check_finite(network, 0)
+
+
+def test_a_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path):
+    learn(tiny_recipe(epochs=1), tmp_path)
+    other = "import sys; from pathlib import Path; from mien.train import run\n"
+    other += "with run.locked(Path(sys.argv[1])): pass"
+    ask = [sys.executable, "-c", other, str(tmp_path)]
+    with run.locked(tmp_path):
+        refused = subprocess.run(ask, capture_output=True, text=True, check=False)
+        with pytest.raises(OSError, match=r"another process is training here.*name=OTHER"):
+            learn(tiny_recipe(epochs=1), tmp_path)
+    assert "another process is training here" in refused.stderr
+    assert subprocess.run(ask, check=False).returncode == 0
 
 
 def test_too_few_pictures_for_a_batch(tmp_path: Path):
