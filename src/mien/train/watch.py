@@ -44,6 +44,9 @@ class Watcher(Protocol):
     def end(self, row: dict[str, Any]) -> None:
         """An epoch is done and its checkpoint written; ``row`` as in ``history.csv``."""
 
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """After each epoch: the row of the best one so far, and about how long the rest takes."""
+
 
 class Silent:
     """Watches and says nothing."""
@@ -63,6 +66,9 @@ class Silent:
     def end(self, row: dict[str, Any]) -> None:
         """Nothing."""
 
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Nothing."""
+
 
 class OutOfTime(Exception):  # noqa: N818
     """The budget is spent in the middle of a trial."""
@@ -76,6 +82,10 @@ class TrialWatch:
     watch: Watcher
     deadline: float
     longest: float
+
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Pass on."""
+        self.watch.standing(best, seconds_left)
 
     def asked(self, done: int, total: int) -> None:
         """Pass on."""
@@ -149,6 +159,10 @@ class Events:
                 if name != "epoch":
                     writer.add_scalar(name, value, row["epoch"])
         self.watch.end(row)
+
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Pass on."""
+        self.watch.standing(best, seconds_left)
 
 
 class Stopped(KeyboardInterrupt):
