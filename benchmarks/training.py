@@ -1,12 +1,16 @@
-"""How fast `mien train` is against the loop that most people write.
+"""How fast `mien train` is: against a plain loop, with and without its kernels, and beside others.
 
-    python -m benchmarks.training data/fer2013 --networks vgg19_bn:44 efficientnet_b0:48
+    python -m benchmarks.training                      # kernels "auto" against "stock"
+    python -m benchmarks.training --busy --networks face_mobilenet
+    python -m benchmarks.training data/fer2013 --reference --networks vgg19_bn:44
 
-Both sides train the same network at the same size on the same pictures. The reference reads PNG
+All sides train the same network at the same size on the same pictures, each in a process of its
+own, in turns; the table shows the median of the turns in images a second, and the ratio to the
+first. Without a data folder noise is trained on, which costs the same. The plain loop reads PNG
 files through ImageFolder and a DataLoader with two workers, changes each with torchvision's
-transforms, computes in float32 with the default allocator, and steps an AdamW. mien runs its own
-loop with what its recipes use. Each side runs in a process of its own, in turns; the table shows
-the median of the turns in images a second, and the ratio. `--try` adds mien with one thing changed.
+transforms, computes in float32 with the default allocator, and steps an AdamW. `--busy` trains
+alone and beside one process that keeps a core busy, with OpenMP's threads waiting awake (as torch
+has them) and asleep (as mien has them). `--try` adds mien with one thing changed.
 """
 
 from __future__ import annotations
@@ -25,25 +29,41 @@ from pathlib import Path
 from typing import Any
 
 from mien.cli.train import ALLOCATOR
+from mien.train import WAITING
 
 OnBatch = Callable[[int], None]
 WARM_UP = 2
+NOISE = 1024
+SHIPPED: dict[str, dict[str, Any]] = {
+    "face_mobilenet": {
+        "trunk": "mobilenetv1_100", "trunk_args": {"pad_type": "same"}, "size": 96, "crop": 42,
+        "widths": {"blocks.0": 48, "blocks.1": 96, "blocks.2": 192, "blocks.3": 320},
+    },
+    "face_resnet": {"trunk": "face_resnet29", "size": 112},
+    "efficientnet_lite0": {"trunk": "tf_efficientnet_lite0", "size": 112},
+    "vgg19": {"trunk": "vgg19_bn", "stem": "no-last-pool", "size": 48},
+}  # fmt: skip
+"""The networks of the bundles that ship, and VGG19; any other is TRUNK:PIXELS."""
 TRIES = {
     "default allocator": {"allocator": False},
-    "contiguous layout": {"layout": "contiguous"},
-    "channels_last layout": {"layout": "channels_last"},
+    "contiguous layout": {"layout": "contiguous_format"},
     "bf16": {"precision": "bf16"},
     "float32": {"precision": "float32"},
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
-    "stock depthwise": {"depthwise": False},
-    "stock 1x1": {"pointwise": False},
-    "stock norms": {"norms": False},
-    "tiles": {"dense": "winograd"},
-    "unfolded": {"dense": "unfolded"},
-    "direct convolutions": {"dense": "stock"},
+    "waiting awake": {"asleep": False},
     "small pages": {"huge": False},
 }
+
+
+def settings(network: str) -> dict[str, Any]:
+    """The recipe's section of a network by its name here, or TRUNK:PIXELS."""
+    if network in SHIPPED:
+        return SHIPPED[network]
+    trunk, _, size = network.partition(":")
+    if not size.isdecimal():
+        raise SystemExit(f"{network}: give TRUNK:PIXELS, or one of {', '.join(SHIPPED)}")
+    return {"trunk": trunk, "size": int(size)}
 
 
 def timed(run: Callable[[OnBatch], None], *, seconds: float) -> float:
@@ -65,25 +85,23 @@ def timed(run: Callable[[OnBatch], None], *, seconds: float) -> float:
     return images / (time.perf_counter() - began)
 
 
-def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: int) -> None:
+def reference(on_batch: OnBatch, *, data: Path | None, network: str, batch: int) -> None:
     """The plain loop."""
+    if data is None:
+        raise SystemExit("--reference reads files: give a data folder")
     import torch
     import torch.nn.functional as F
-    from mien.train.depthwise import Depthwise, DepthwiseSame
-    from mien.train.norms import NormAct
-    from mien.train.pointwise import Pointwise
-    from mien.train.unfolded import Unfolded
-    from mien.train.winograd import Winograd
     from torch.utils.data import DataLoader
     from torchvision import transforms
     from torchvision.datasets import ImageFolder
 
-    from mien.train.network import Network, build
+    from mien.train.sections import Network as Settings
+    from mien.train.starts import Start, blank
 
     steps = transforms.Compose(
         [
             transforms.Grayscale(3),
-            transforms.Resize((size, size)),
+            transforms.Resize((settings(network)["size"],) * 2),
             transforms.RandomHorizontalFlip(),
             transforms.RandomAffine(10, translate=(0.12, 0.12), scale=(0.85, 1.15)),
             transforms.ColorJitter(0.2, 0.2),
@@ -95,17 +113,14 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
     loader = DataLoader(
         ImageFolder(str(data / "train"), steps), batch, shuffle=True, num_workers=2, drop_last=True
     )
-    network: Network = build(trunk).to(memory_format=torch.contiguous_format)
-    ours = (Depthwise, DepthwiseSame, NormAct, Pointwise, Unfolded, Winograd)
-    for module in network.modules():
-        if isinstance(module, ours):
-            module.__class__ = type(module).__bases__[0]  # the stock layer
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    network.train()
+    trained = blank(Settings(**settings(network)), Start("random"))
+    trained.to(memory_format=torch.contiguous_format)
+    optimizer = torch.optim.AdamW(trained.parameters(), lr=1e-4)
+    trained.train()
     while True:
         for images, label in loader:
-            pooled = network.trunk.forward_features(images).mean(dim=(2, 3))
-            loss = F.cross_entropy(network.label(pooled), label)
+            pooled = trained.trunk.forward_features(images).mean(dim=(2, 3))
+            loss = F.cross_entropy(trained.label(pooled), label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -114,63 +129,59 @@ def reference(on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: in
 
 
 def ours(
-    on_batch: OnBatch, *, data: Path, trunk: str, size: int, batch: int, options: dict[str, Any]
+    on_batch: OnBatch, *, data: Path | None, network: str, batch: int, options: dict[str, Any]
 ) -> None:
     """The loop of `mien train`: both heads, averaging, made non-faces."""
     import torch
-    from accelerate import Accelerator
-    from timm.utils import ModelEmaV3
 
     from mien.data.dataset import load
-    from mien.train import depthwise, norms, optim, pointwise, precision, unfolded, winograd
-    from mien.train import network as networks
-    from mien.train.fit import batch_maker
+    from mien.train.fit import prepare_epoch, start
     from mien.train.loop import train_epoch
     from mien.train.recipe import parse
-    from mien.train.samples import batches, from_dataset, trainable
+    from mien.train.watch import Silent
 
-    keys = ("precision", "compile")
+    keys = ("precision", "compile", "kernels")
     recipe = parse(
         {
-            "precision": "auto",
-            **{key: options[key] for key in keys if key in options},
-            "batch_size": batch, "network": {"trunk": trunk, "size": size},
+            "precision": "auto", **{key: options[key] for key in keys if key in options},
+            "batch_size": batch, "network": settings(network),
             "optimizer": {"lr": 1e-4, "fused": options.get("fused", True)},
         }
     )  # fmt: skip
-    samples = from_dataset(trainable(load(data).of("train")))
-    for name, layers in (("norms", norms), ("depthwise", depthwise), ("pointwise", pointwise)):
-        if not options.get(name, True):
-            layers.speed_up = lambda trunk: None
-    if "dense" in options:
-        winograd.pays = lambda: options["dense"] == "winograd"
-        unfolded.pays = lambda: options["dense"] == "unfolded"
-    network = networks.build(trunk)
+    state, _ = start(recipe, noise() if data is None else load(data).of("train"), Silent())
     if "layout" in options:
-        network.layout = getattr(torch, {"contiguous": "contiguous_format"}.get(
-            options["layout"], options["layout"]))  # fmt: skip
-        network.to(memory_format=network.layout)
-    arithmetic = precision.choose(recipe.precision)
-    accelerator = Accelerator(mixed_precision="no")
-    optimizer = optim.build_optimizer(network, **recipe.optimizer.model_dump(exclude={"clip"}))
-    ema = ModelEmaV3(network, decay=0.998)
-    model = torch.compile(network) if recipe.compile else network
-    train_epoch(
-        model, batches(len(samples), batch, seed=0, epoch=0), make=batch_maker(recipe, samples),
-        accelerator=accelerator, optimizer=optimizer, set_step=lambda number: None,
-        after_step=partial(ema.update, network), weights=(1.0, 1.0), clip=0.0, size=size,
-        seed=0, epoch=0, bf16=arithmetic == "bf16", on_batch=on_batch,
+        state.network.layout = getattr(torch, options["layout"])
+        state.network.to(memory_format=state.network.layout)
+    prepare_epoch(state)
+    while True:
+        train_epoch(state, on_batch=on_batch)
+
+
+def noise() -> Any:
+    """Pictures of nothing, some of each emotion."""
+    import numpy as np
+
+    from mien.data.dataset import Dataset
+    from mien.emotions import BALLOT, EMOTIONS
+
+    rng = np.random.default_rng(0)
+    return Dataset(
+        id=np.array([f"{i}.png" for i in range(NOISE)]),
+        images=rng.integers(0, 256, (NOISE, 48, 48)).astype(np.uint8),
+        emotion=np.arange(NOISE) % len(EMOTIONS),
+        votes=rng.integers(0, 4, (NOISE, len(BALLOT))) + 1,
+        split=np.full(NOISE, "train"), group=np.arange(NOISE),
     )  # fmt: skip
 
 
 def worker(arguments: argparse.Namespace) -> None:
-    trunk, size = arguments.networks[0].split(":")
     options = json.loads(arguments.worker)
-    side = options.pop("side")
-    options.pop("allocator", None)
-    loop = reference if side == "reference" else partial(ours, options=options)
+    if options["side"] == "reference" or not options.get("asleep", True):
+        for name in WAITING:  # as torch finds it without mien
+            os.environ.pop(name, None)
+    loop = reference if options["side"] == "reference" else partial(ours, options=options)
     run = partial(
-        loop, data=arguments.data, trunk=trunk, size=int(size), batch=arguments.batches[0]
+        loop, data=arguments.data, network=arguments.networks[0], batch=arguments.batches[0]
     )
     print(json.dumps(timed(run, seconds=arguments.seconds)), flush=True)
 
@@ -178,38 +189,63 @@ def worker(arguments: argparse.Namespace) -> None:
 def measure(
     arguments: argparse.Namespace, network: str, batch: int, options: dict[str, Any]
 ) -> float:
-    """Images a second of one side in a process of its own."""
+    """Images a second of one side in a process of its own, beside a busy one where asked."""
     environment = {k: v for k, v in os.environ.items() if k not in ALLOCATOR}
     if options["side"] == "mien" and options.get("allocator", True):
         environment |= ALLOCATOR
     if not options.get("huge", True):
         environment.pop("GLIBC_TUNABLES")
+    given = [] if arguments.data is None else [str(arguments.data)]
     command = [
-        sys.executable, __file__, str(arguments.data), "--networks", network, "--batches",
-        str(batch), "--seconds", str(arguments.seconds), "--worker", json.dumps(options),
+        sys.executable, __file__, *given, "--networks", network, "--batches", str(batch),
+        "--seconds", str(arguments.seconds), "--worker", json.dumps(options),
     ]  # fmt: skip
-    out = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    busy = None
+    if options.get("busy"):
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        out = subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+    finally:
+        if busy is not None:
+            busy.kill()
+            busy.wait()
     return float(json.loads(out.stdout.splitlines()[-1]))
+
+
+def sides_of(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What is measured, under the name of its row."""
+    mien = {"side": "mien"}
+    if arguments.busy:
+        return {
+            "alone, threads wait awake": mien | {"asleep": False},
+            "alone, threads wait asleep": mien,
+            "beside a busy process, awake": mien | {"asleep": False, "busy": True},
+            "beside a busy process, asleep": mien | {"busy": True},
+        }
+    sides = {"plain loop": {"side": "reference"}} if arguments.reference else {}
+    sides |= {"mien, stock kernels": mien | {"kernels": "stock"}, "mien": mien}
+    return sides | {f"mien, {name}": mien | TRIES[name] for name in arguments.tries}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--networks", nargs="+", default=["vgg19_bn:44", "efficientnet_b0:48"])
-    parser.add_argument("--batches", nargs="+", type=int, default=[64, 128])
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--networks", nargs="+", default=list(SHIPPED))
+    parser.add_argument("--batches", nargs="+", type=int, default=[64])
     parser.add_argument("--seconds", type=float, default=12)
-    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--try", dest="tries", nargs="*", choices=list(TRIES), default=[])
-    parser.add_argument("--no-reference", action="store_true")
+    parser.add_argument("--reference", action="store_true", help="also measure the plain loop")
+    parser.add_argument("--busy", action="store_true", help="alone and beside a busy process")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         worker(arguments)
         return
-    sides = {} if arguments.no_reference else {"reference": {"side": "reference"}}
-    sides |= {"mien": {"side": "mien"}}
-    sides |= {f"mien, {name}": {"side": "mien", **TRIES[name]} for name in arguments.tries}
-    print("| network:pixels | batch | side | images/s | ratio |\n| --- | --- | --- | --- | --- |")
+    sides = sides_of(arguments)
+    print("| network | batch | side | images/s | ratio |\n| --- | --- | --- | --- | --- |")
     for network in arguments.networks:
         for batch in arguments.batches:
             speeds: dict[str, list[float]] = {name: [] for name in sides}

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.emotions import BALLOT, BALLOT_INDEX
@@ -218,6 +223,54 @@ def test_weights_that_are_no_numbers_are_not_kept():
     network.trunk.bn1.running_var[0] = np.inf
     with pytest.raises(FloatingPointError, match=r"bn1\.running_var"):
         run.check_finite(network, 0)
+
+
+class Standings(Rows):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[int, float]] = []
+
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        self.told.append((best["epoch"], seconds_left))
+
+
+def test_a_validation_split_is_scored_shown_and_decides_nothing(tmp_path: Path):
+    faces, valid = make_faces(98), make_faces(49, seed=3)
+    valid.emotion[:2] = -1  # nobody knows these
+    recipe = tiny_recipe(epochs=3, ema=0.0, optimizer__lr=1e-2, sizes={"0": 24, "0.5": 28})
+    watch = Standings()
+    network = fit.fit(recipe, faces, tmp_path / "with", watch=watch, valid=valid)
+    assert bits(network) == bits(fit.fit(recipe, faces, tmp_path / "without", watch=Silent()))
+    label, _ = predict(network, torch.from_numpy(valid.images[2:]), size=24)
+    known, claimed = valid.emotion[2:], label.argmax(1).numpy()
+    last = run.read_history(tmp_path / "with")[-1]
+    assert last["valid_accuracy"] == pytest.approx(accuracy_score(known, claimed), abs=1e-4)
+    macro = f1_score(known, claimed, average="macro")
+    assert last["valid_macro_f1"] == pytest.approx(macro, abs=1e-4)
+    scores = [row["valid_accuracy"] for row in watch.rows]
+    best = [scores.index(max(scores[:done])) + 1 for done in (1, 2, 3)]
+    assert [epoch for epoch, _ in watch.told] == best
+    assert watch.told[-1][1] == 0
+    after_one = SimpleNamespace(recipe=recipe, epoch=1, history=[{"seconds": 6.0, "size": 24}])
+    assert fit.time_left(after_one) == pytest.approx(6 + 6 * (28 / 24) ** 2)
+    cells = run.read_confusion(tmp_path / "with")
+    counts = np.array([row[1:] for row in cells[1:]], int)
+    assert np.array_equal(counts, confusion_matrix(known, claimed, labels=range(7)))
+    assert Image.open(tmp_path / "with" / "confusion.png").width > 300
+    assert run.read_confusion(tmp_path / "without") == []
+
+
+def test_a_folder_is_trained_in_by_one_process_at_a_time(tmp_path: Path):
+    learn(tiny_recipe(epochs=1), tmp_path)
+    other = "import sys; from pathlib import Path; from mien.train import run\n"
+    other += "with run.locked(Path(sys.argv[1])): pass"
+    ask = [sys.executable, "-c", other, str(tmp_path)]
+    with run.locked(tmp_path):
+        refused = subprocess.run(ask, capture_output=True, text=True, check=False)
+        with pytest.raises(OSError, match=r"another process is training here.*name=OTHER"):
+            learn(tiny_recipe(epochs=1), tmp_path)
+    assert "another process is training here" in refused.stderr
+    assert subprocess.run(ask, check=False).returncode == 0
 
 
 def test_too_few_pictures_for_a_batch(tmp_path: Path):

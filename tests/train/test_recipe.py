@@ -83,6 +83,65 @@ def test_layers_freeze_from_the_epoch_that_is_said():
         parse({"epochs": 12, "transfer": {"freeze": {"12": "a"}}})
 
 
+def test_a_share_of_the_training_means_the_same_in_any_length():
+    tree = {"sizes": {"0": 32, "0.4": 40}, "transfer": {"freeze": {"0.5": "a"}}}
+    for epochs, begins, frozen in ((5, 2, 3), (10, 4, 5), (7, 3, 4)):
+        recipe = parse(tree | {"epochs": epochs})
+        sizes = [recipe.size_at(e) for e in range(epochs)]
+        assert sizes == [32] * begins + [40] * (epochs - begins)
+        assert [recipe.frozen_at(e) for e in range(epochs)].index("a") == frozen
+        assert recipe.freezing_epochs == {frozen}
+    again = parse(tomllib.loads(recipe.to_toml()))
+    assert again == recipe
+    for key in ("1.5", "-0.1", "1.0", "half", "0.4.1"):
+        with pytest.raises(ValueError, match="nor a share of the training"):
+            parse({"sizes": {key: 40}})
+
+
+def test_heads_alone_for_a_share_leave_an_epoch_for_the_trunk():
+    shares = {1: 0, 2: 1, 7: 1, 10: 1, 20: 2}
+    found = {
+        epochs: parse({"epochs": epochs, "transfer": {"frozen_epochs": 0.1}}).frozen_epochs
+        for epochs in shares
+    }
+    assert found == shares
+    assert parse({"epochs": 3, "transfer": {"frozen_epochs": 2}}).frozen_epochs == 2
+    for wrong in (3, 2.5):
+        with pytest.raises(ValueError, match=r"frozen_epochs.*share"):
+            parse({"epochs": 3, "transfer": {"frozen_epochs": wrong}})
+
+
+def test_an_epoch_and_the_share_that_means_it_are_one_training():
+    one = parse({"epochs": 10, "sizes": {"4": 40}, "transfer": {"frozen_epochs": 1}})
+    other = parse({"epochs": 10, "sizes": {"0.4": 40}, "transfer": {"frozen_epochs": 0.1}})
+    assert one.same_training(other)
+    assert not one.same_training(parse({"epochs": 10, "sizes": {"0.5": 40}}))
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7])
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_every_recipe_takes_any_number_of_epochs(path: Path, epochs: int):
+    recipe = load(path, [f"epochs={epochs}", "data.path=data"])
+    assert recipe.epochs == epochs
+    assert all(recipe.size_at(e) >= 24 for e in range(epochs))
+    assert recipe.frozen_epochs < epochs
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", ".", "..", "../..", "../x", "a/../../b", "/tmp/x", "a//b", "a/", "C:\\x", "..\\x",
+     "a\nb", "a\x00b", "n" * 300],
+)  # fmt: skip
+def test_a_run_stays_below_the_folder_of_runs(name: str):
+    with pytest.raises(ValueError, match="name: "):
+        parse({"name": name})
+
+
+def test_a_name_may_have_spaces_and_other_letters():
+    for name in ("my run", "얼굴 1", "a/fold-1-of-5", "v1.2"):
+        assert parse({"name": name}).name == name
+
+
 def test_tune_decides_no_training():
     tuned = parse({"tune": {"space": {"optimizer.lr": [1e-3]}}})
     assert tuned.same_training(Recipe())

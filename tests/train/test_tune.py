@@ -22,6 +22,7 @@ from mien.train import tune
 from mien.train.run import CHECKPOINT, read_recipe
 from mien.train.watch import Silent, Stopped
 
+ROOT = Path(__file__).parents[2]
 SPACE = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [8, 16]}
 
 
@@ -119,6 +120,32 @@ def test_the_budget_stops_in_time_and_the_cut_trial_goes_on(tmp_path: Path):
         run(recipe, tmp_path, study, trials=1)
     assert study.trials[1].user_attrs["run"] == cut.user_attrs["run"]
     assert study.trials[1].params == cut.params
+
+
+def test_a_trial_whose_process_was_killed_is_queued_again_at_once(tmp_path: Path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    script = f"""
+import os, signal
+from tests.train.conftest import make_faces, tiny_recipe
+from mien.train import tune
+from mien.train.watch import Silent
+from pathlib import Path
+class Kill(Silent):
+    def advance(self, images):
+        os.kill(os.getpid(), signal.SIGKILL)
+tune.search(tiny_recipe(tune__space={{"optimizer.lr": [1e-3]}}), make_faces(70),
+    Path({str(tmp_path / "trials")!r}), tune.open_study("s", {storage!r}, seed=0), trials=1,
+    budget=None, watch=Kill(), on_trial=lambda *a: None)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    study = tune.open_study("s", storage, seed=0)
+    assert [t.state for t in study.trials] == [TrialState.RUNNING]
+    study.ask()  # of this process, which lives
+    tune.requeue_dead(study)
+    states = [t.state for t in study.trials]
+    assert states == [TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING]
+    assert study.trials[2].user_attrs["run"] == "trial-000"
 
 
 def test_a_real_trial_is_a_run_with_a_held_out_score(tmp_path: Path):

@@ -83,10 +83,11 @@ def soup(
 
     Example: mien soup student_120 student_consistent --out student_soup
     """
+    from mien.train.recipe import check_name
     from mien.train.run import runs_folder
     from mien.train.ship.bundle import soup as mean
 
-    folder = runs_folder() / out
+    folder = runs_folder() / check_name(out)
     mean(weights_of(runs, weight), folder)
     say(f"{folder}: the mean of {', '.join(runs)}; mien export {out} makes a bundle of it")
 

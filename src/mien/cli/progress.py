@@ -122,6 +122,20 @@ class Bar:
             cells.append(f"{duration(each * (self.epochs - epoch))} left")
         self.console.print("  ".join(cells), soft_wrap=True, highlight=False)
 
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Print the best epoch so far, where one is scored, and the time left."""
+        parts = []
+        for key, name in (("valid_accuracy", "validation"), ("held_label", "held-out")):
+            if key in best:
+                parts.append(f"best so far: epoch {best['epoch']}, {100 * best[key]:.1f} % {name}")
+                break
+        if seconds_left:
+            minutes = seconds_left / 60
+            left = f"{minutes:.0f} min" if minutes >= 1 else f"{seconds_left:.0f} s"
+            parts.append(f"about {left} left")
+        if parts:
+            self.console.print("  ".join(parts), soft_wrap=True, highlight=False, style="dim")
+
     def close(self) -> None:
         """Take the bar away."""
         self.progress.stop()

@@ -166,7 +166,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     from mien.train.fit import fit
     from mien.train.folds import OOF, fit_folds
     from mien.train.reports import draw
-    from mien.train.run import read_history, runs_folder
+    from mien.train.run import read_confusion, read_history, runs_folder
     from mien.train.watch import Events, Stopped
     from mien.train.weights import FILE
 
@@ -174,7 +174,9 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
         import_module("tensorboard")  # miss it now rather than after an epoch
     first = os.environ.get("RANK", "0") == "0"
     console, folder = Console(quiet=not first), runs_folder() / recipe.name
-    data = load(recipe.data.path).of("train")
+    everything = load(recipe.data.path)
+    data = everything.of("train")
+    valid = everything.of("valid") if (everything.split == "valid").any() else None
     if first and not data.has_votes.any() and not recipe.targets.taught:
         say(f"{recipe.data.path}: no votes, so the votes head learns the labels")
     elif first and not data.has_votes.all() and data.has_votes.any():
@@ -189,7 +191,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
         if folds:
             fit_folds(recipe, data, folder, folds=folds, watch=watch)
         else:
-            fit(recipe, data, folder, watch=watch)
+            fit(recipe, data, folder, watch=watch, valid=valid)
     except Stopped as stop:
         stopped = stop
     finally:
@@ -200,5 +202,9 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     if stopped:
         say(f"stopped; {folder} keeps the last full epoch, the same command goes on")
         raise typer.Exit(128 + stopped.number)
+    table = read_confusion(folder) if first and not folds else []
+    if table:
+        title = "Confusion matrix of the validation split, rows are labels"
+        console.print(grid(table[0], table[1:], title=title))
     if first:
         say(f"trained: {folder / (OOF if folds else FILE)}")

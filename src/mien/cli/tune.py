@@ -45,12 +45,13 @@ def tune(
     from mien.data.dataset import load
     from mien.train import reports as findings
     from mien.train import tune as tuning
+    from mien.train.recipe import check_name
     from mien.train.run import runs_folder
     from mien.train.watch import Stopped
 
     recipe = read_recipe(what)
     tuning.check_space(recipe)
-    name = study or f"tune-{recipe.name}"
+    name = check_name(study or f"tune-{recipe.name}")
     folder = runs_folder() / name
     folder.mkdir(parents=True, exist_ok=True)
     opened = tuning.open_study(

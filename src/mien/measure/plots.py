@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.emotions import EMOTIONS
 from mien.measure.ranking import curves
 from mien.measure.reliability import Bins
 
@@ -162,3 +164,25 @@ def _thin(x: Array, y: Array) -> tuple[Array, Array]:
     keep = np.searchsorted(way, np.linspace(0, way[-1], min(_POINTS, len(x))))
     keep = np.unique(np.append(keep, len(x) - 1))
     return x[keep], y[keep]
+
+
+def confusion_picture(table: NDArray[np.int64], path: Path) -> None:
+    """Write (7, 7) counts, rows are labels, as a PNG: counts, shaded by their share of the row."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [emotion.value for emotion in EMOTIONS]
+    share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, counts in enumerate(table):
+        for column, count in enumerate(counts):
+            colour = "white" if share[row, column] > 0.5 else "black"
+            ax.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=9)
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("label")
+    figure.savefig(path, dpi=110, format="png")

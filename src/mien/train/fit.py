@@ -8,13 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from numpy.typing import NDArray
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from mien.data.dataset import Dataset
 from mien.data.sketch import sketch
+from mien.measure.metrics import classification, confusion
 from mien.train import augment, kernels, optim, run, samples, starts, teacher, weights
 from mien.train.batch import BatchMaker
 from mien.train.loop import State, choose_precision, predict_sharded, train_epoch
@@ -27,8 +30,9 @@ NONFACES = 1000
 
 
 def fit(
-    recipe: Recipe, data: Dataset, folder: Path, *, watch: Watcher, held: Dataset | None = None
-) -> Network:
+    recipe: Recipe, data: Dataset, folder: Path, *, watch: Watcher, held: Dataset | None = None,
+    valid: Dataset | None = None,
+) -> Network:  # fmt: skip
     """Train, or go on training, what ``recipe`` says; returns the averaged network.
 
     ``folder`` receives ``recipe.toml``, ``run.json``, ``history.csv``, ``checkpoint.pt`` at the end
@@ -41,6 +45,8 @@ def fit(
         folder: of the run.
         watch: is told how it goes.
         held: scored after each epoch, instead of what ``data.holdout`` keeps out.
+        valid: a validation split, whose accuracy and macro F1 stand in each row; at the end its
+            confusion matrix goes to ``confusion.csv`` and ``confusion.png``. Decides nothing.
 
     Raises:
         ValueError: the folder holds another recipe or other data, or its checkpoint is damaged.
@@ -51,6 +57,9 @@ def fit(
         Stopped: a signal asked for the end; the last checkpoint is intact.
     """
     learn, held = split(recipe, data) if held is None else (samples.trainable(data), held)
+    if valid is not None:
+        valid = valid.take(valid.emotion >= 0)
+        valid = valid if len(valid) else None
     state, origin = start(recipe, learn, watch)
     main = state.accelerator.is_main_process
     with run.locked(folder, when=main), stoppable() as check:
@@ -82,13 +91,21 @@ def fit(
             }  # fmt: skip
             if held is not None:
                 row |= score(state, held)
+            if valid is not None:
+                row |= validate(state, valid)
             run.check_finite(state.kept, state.epoch)
             state.history.append(row)
             if main:
                 run.keep(folder, state)
             state.accelerator.wait_for_everyone()
             watch.end(row)
-        return finish(state, folder, origin)
+            watch.standing(optim.best_row(state.history), time_left(state))
+        network = finish(state, folder, origin)
+        if valid is not None:
+            table = confusion(valid.emotion, predict_valid(state, valid))
+            if main:
+                run.write_confusion(folder, table)
+        return network
 
 
 def start(recipe: Recipe, learn: Dataset, watch: Watcher) -> tuple[State, str]:
@@ -205,6 +222,33 @@ def score(state: State, held: Dataset) -> dict[str, float]:
     if clear.any():
         row["held_ballot"] = _share(ballot.argmax(1)[clear] == votes.argmax(1)[clear])
     return row
+
+
+def validate(state: State, valid: Dataset) -> dict[str, float]:
+    """Accuracy and macro F1 of the label head on a validation split, flips averaged."""
+    scores = predict_valid(state, valid)
+    found = classification(valid.emotion, scores)(np.ones((1, len(valid))))
+    return {f"valid_{name}": round(float(found[name][0]), 4) for name in ("accuracy", "macro_f1")}
+
+
+def predict_valid(state: State, valid: Dataset) -> NDArray[np.float64]:
+    """(N, 7) label shares."""
+    label, _ = predict_sharded(
+        state.kept, torch.from_numpy(valid.images), accelerator=state.accelerator,
+        size=state.recipe.network.size, crop=state.recipe.network.crop,
+    )  # fmt: skip
+    return label.double().numpy()
+
+
+def time_left(state: State) -> float:
+    """About how many seconds the epochs that are left take, at the last one's speed.
+
+    A batch at another size takes as much longer as it has more pixels.
+    """
+    last = state.history[-1]
+    pixels = last["seconds"] / last["size"] ** 2
+    left = range(state.epoch, state.recipe.epochs)
+    return float(sum(pixels * state.recipe.size_at(epoch) ** 2 for epoch in left))
 
 
 def _share(hits: Tensor) -> float:

@@ -15,6 +15,8 @@ from mien.train.recipe import Recipe
 
 SCORE = "held_label"
 """The held-out score that plateau, early stopping and tuning go by."""
+VALID = "valid_accuracy"
+"""The validation split's score. It is shown, and decides nothing."""
 History = list[dict[str, Any]]
 ONE_CYCLE_START = 1 / 25
 FUSED = ("sgd", "adam", "adamw", "adagrad")
@@ -171,6 +173,18 @@ def enough(recipe: Recipe, history: History) -> bool:
         return False
     rows = history[recipe.frozen_epochs :]
     return stale_epochs([row[SCORE] for row in rows]) >= patience
+
+
+def best_row(history: History) -> dict[str, Any]:
+    """The first epoch of the best validation accuracy, else of the best held-out score.
+
+    The last one where neither is known.
+    """
+    for key in (VALID, SCORE):
+        rows = [row for row in history if key in row]
+        if rows:
+            return max(rows, key=lambda row: row[key])
+    return history[-1]
 
 
 def kept_row(recipe: Recipe, history: History) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mien import library
 from mien.train.sections import (
@@ -33,15 +33,17 @@ from mien.train.sections import (
 )
 
 T = TypeVar("T")
+LONGEST_NAME = 200
+"""Bytes of a run's name: file systems take 255, and partial files add to it."""
 
 
 class Recipe(Section):
     """One training, whole."""
 
     name: str = "run"
-    epochs: int = Field(default=8, ge=1)
-    batch_size: int = Field(default=64, ge=2)
-    seed: int = Field(default=0, ge=0)
+    epochs: int = Field(default=8, ge=1, le=100_000)
+    batch_size: int = Field(default=64, ge=2, le=1_000_000)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     ema: float = Field(default=0.998, ge=0, lt=1)
     """Decay of the averaged weights, which are kept; less in early steps; 0 keeps the raw ones."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
@@ -65,6 +67,11 @@ class Recipe(Section):
     stopping: Stopping = Stopping()
     tune: Tune = Tune()
 
+    @field_validator("name")
+    @classmethod
+    def _below_runs(cls, name: str) -> str:
+        return check_name(name)
+
     @model_validator(mode="after")
     def _keys_agree(self) -> Recipe:
         for name, keys in (("sizes", self.sizes), ("transfer.freeze", self.transfer.freeze)):
@@ -83,8 +90,8 @@ class Recipe(Section):
                 raise ValueError(f"{key} needs a held-out score; set data.holdout=0.1")
         if self.transfer.frozen_epochs >= max(self.epochs, 1):
             raise ValueError(
-                f"transfer.frozen_epochs: {self.transfer.frozen_epochs} of {self.epochs} epochs "
-                "leave none for the trunk; give fewer, or a share such as 0.1"
+                f"transfer.frozen_epochs must leave epochs for the trunk, of {self.epochs}; give "
+                "fewer, or a share such as 0.1"
             )
         return self
 
@@ -190,6 +197,21 @@ def vary(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     for key, value in changes.items():
         _put(tree, key, value)
     return parse(tree, source=recipe.name)
+
+
+def check_name(name: str) -> str:
+    """A name whose folder lies below that of runs; ``a/b`` is a fold or a trial of ``a``.
+
+    Raises:
+        ValueError: it would lie elsewhere, or file systems cannot take it.
+    """
+    parts = re.split(r"[/\\]", name)
+    odd = any(part.strip() in ("", ".", "..") for part in parts)
+    if odd or not name.isprintable() or re.match("[A-Za-z]:", name):
+        raise ValueError(f"{name!r} cannot name a run's folder; give a plain name, as my_run")
+    if max(len(part.encode()) for part in parts) > LONGEST_NAME:
+        raise ValueError(f"longer than {LONGEST_NAME} bytes; give a shorter name")
+    return name
 
 
 def known_keys() -> list[str]:

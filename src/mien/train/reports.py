@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from optuna import Study
 
 COLUMNS = (
-    "run", "trunk", "pixels", "epochs", "minutes", "images/s", "loss", "held label", "held ballot",
-    "label", "votes",
+    "run", "trunk", "pixels", "epochs", "minutes", "images/s", "loss", "valid", "valid F1",
+    "held label", "held ballot", "label", "votes",
 )  # fmt: skip
 """``label`` and ``votes`` are accuracies that `mien evaluate` has measured, in percent."""
+SCORED = {
+    "valid": "valid_accuracy", "valid F1": "valid_macro_f1",
+    "held label": "held_label", "held ballot": "held_ballot",
+}  # fmt: skip
 DASH = "–"
 
 
@@ -65,7 +69,7 @@ def row(folder: Path) -> dict[str, str]:
         cells["minutes"] = f"{seconds / 60:.1f}"
         cells["images/s"] = f"{last.get('images_per_second', 0):.0f}"
         cells["loss"] = f"{kept['loss']:.3f}"
-        for column, key in (("held label", "held_label"), ("held ballot", "held_ballot")):
+        for column, key in SCORED.items():
             if key in kept:
                 cells[column] = f"{100 * kept[key]:.1f}"
     for head, value in measured(folder).items():
@@ -106,6 +110,8 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 History = Sequence[Mapping[str, float]]
 PANELS = {
     "loss": "training loss",
+    "valid_accuracy": "validation accuracy",
+    "valid_macro_f1": "validation macro F1",
     "held_label": "held-out accuracy, label",
     "held_ballot": "held-out agreement, ballot",
     "images_per_second": "images a second",

@@ -11,12 +11,18 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
+from mien.atomic import replacing
+from mien.emotions import EMOTIONS
+from mien.measure import plots
 from mien.train import starts, weights
 from mien.train.loop import State
 from mien.train.network import Network
@@ -25,6 +31,7 @@ from mien.train.recipe import Recipe, parse
 
 RECIPE, FACTS, HISTORY, CHECKPOINT = "recipe.toml", "run.json", "history.csv", "checkpoint.pt"
 LOCK = ".lock"
+CONFUSION = "confusion.csv"
 BEST_WEIGHTS = "best.safetensors"
 """Weights of the best epoch by the held-out score; only early stopping writes them."""
 
@@ -130,6 +137,28 @@ def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(history)
     write_text(folder / HISTORY, text.getvalue())
+
+
+def write_confusion(folder: Path, table: NDArray[np.int64]) -> None:
+    """Write (7, 7) counts as ``confusion.csv``, and as a picture where matplotlib is installed."""
+    text = io.StringIO()
+    names = [emotion.value for emotion in EMOTIONS]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label \\ predicted", *names])
+    writer.writerows([name, *counts] for name, counts in zip(names, table.tolist(), strict=True))
+    write_text(folder / CONFUSION, text.getvalue())
+    if find_spec("matplotlib"):
+        with replacing(folder / Path(CONFUSION).with_suffix(".png")) as part:
+            plots.confusion_picture(table, part)
+
+
+def read_confusion(folder: Path) -> list[list[str]]:
+    """The cells of ``confusion.csv``, its head first; none where no validation split was scored."""
+    path = folder / CONFUSION
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from mien.train.optim import SCORE, kept_row
 from mien.train.recipe import Recipe, known_keys, vary, within
 from mien.train.reports import tuned
 from mien.train.run import CHECKPOINT, read_history
-from mien.train.watch import Watcher
+from mien.train.watch import OutOfTime, TrialWatch, Watcher
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -28,62 +28,10 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 30
 """Seconds between a running trial's signs of life; after four without, it is queued again."""
+WHO = "process"
+"""Attribute of a trial: the host, number and start of the process that runs it."""
 LOCK_TIMEOUT = 120
 """Seconds a process waits for another's write to SQLite."""
-
-
-class OutOfTime(Exception):  # noqa: N818
-    """The budget is spent in the middle of a trial."""
-
-
-@dataclass
-class TrialWatch:
-    """Reports a trial's epochs to the study, and ends it when hopeless or out of time."""
-
-    trial: Trial
-    watch: Watcher
-    deadline: float
-    longest: float
-
-    def asked(self, done: int, total: int) -> None:
-        """Pass on."""
-        self.watch.asked(done, total)
-
-    def note(self, text: str) -> None:
-        """Pass on."""
-        self.watch.note(text)
-
-    def begin(self, epoch: int, epochs: int, images: int) -> None:
-        """Pass on."""
-        self.watch.begin(epoch, epochs, images)
-
-    def advance(self, images: int) -> None:
-        """Pass on, unless time is up.
-
-        Raises:
-            OutOfTime: the study's budget is spent.
-            TrialPruned: the trial's longest time has passed.
-        """
-        from optuna import TrialPruned
-
-        if time.monotonic() > self.deadline:
-            raise OutOfTime
-        if time.monotonic() > self.longest:
-            raise TrialPruned
-        self.watch.advance(images)
-
-    def end(self, row: dict[str, Any]) -> None:
-        """Report the epoch's score.
-
-        Raises:
-            TrialPruned: the other trials were better at this point.
-        """
-        from optuna import TrialPruned
-
-        self.watch.end(row)
-        self.trial.report(row[SCORE], int(row["epoch"]))
-        if self.trial.should_prune():
-            raise TrialPruned
 
 
 def open_study(name: str, storage: str, *, seed: int) -> Study:
@@ -167,6 +115,7 @@ def search(
         running[:] = [trial]
         place = str(trial.user_attrs.get("run") or _free(folder, f"trial-{trial.number:03d}"))
         trial.set_user_attr("run", place)
+        trial.set_user_attr(WHO, [socket.gethostname(), os.getpid(), _started(os.getpid())])
         values = suggest(trial, recipe.tune.space)
         began = time.monotonic()
         if (folder / place / CHECKPOINT).exists():
@@ -189,6 +138,7 @@ def search(
             raise TrialPruned
         return score
 
+    requeue_dead(study)
     ended = (TrialState.COMPLETE, TrialState.PRUNED)
     enough = MaxTrialsCallback(trials, states=ended)
     if sum(t.state in ended for t in study.trials) >= trials:
@@ -203,6 +153,42 @@ def search(
     done = [t for t in study.trials if t.state in ended]
     if len(done) >= trials and all("why" in t.user_attrs for t in done):
         raise ValueError(f"no trial could be trained; the last: {done[-1].user_attrs['why']}")
+
+
+def requeue_dead(study: Study) -> None:
+    """Queue again the trials that killed processes of this machine left as running.
+
+    Those of other machines are found by their missing heartbeat.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        host, pid, started = trial.user_attrs.get(WHO, ("", 0, ""))
+        if host != socket.gethostname() or (started and _started(pid) == started):
+            continue
+        try:
+            study.tell(trial.number, state=TrialState.FAIL)
+        except (UpdateFinishedTrialError, ValueError):
+            continue  # another process was first
+        study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since the system did; "" where it is gone.
+
+    On systems without /proc it is only whether the process lives.
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return ""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return ""
+    return "alive"
 
 
 def check_same(study: Study, recipe: Recipe, data: Dataset) -> None:

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mien.train.optim import SCORE
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)
+)
+"""What ends a run between two batches; Windows has but two of them."""
 
 
 class Watcher(Protocol):
@@ -29,6 +44,9 @@ class Watcher(Protocol):
     def end(self, row: dict[str, Any]) -> None:
         """An epoch is done and its checkpoint written; ``row`` as in ``history.csv``."""
 
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """After each epoch: the row of the best one so far, and about how long the rest takes."""
+
 
 class Silent:
     """Watches and says nothing."""
@@ -47,6 +65,67 @@ class Silent:
 
     def end(self, row: dict[str, Any]) -> None:
         """Nothing."""
+
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Nothing."""
+
+
+class OutOfTime(Exception):  # noqa: N818
+    """The budget is spent in the middle of a trial."""
+
+
+@dataclass
+class TrialWatch:
+    """Reports a trial's epochs to the study, and ends it when hopeless or out of time."""
+
+    trial: Trial
+    watch: Watcher
+    deadline: float
+    longest: float
+
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Pass on."""
+        self.watch.standing(best, seconds_left)
+
+    def asked(self, done: int, total: int) -> None:
+        """Pass on."""
+        self.watch.asked(done, total)
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self.watch.note(text)
+
+    def begin(self, epoch: int, epochs: int, images: int) -> None:
+        """Pass on."""
+        self.watch.begin(epoch, epochs, images)
+
+    def advance(self, images: int) -> None:
+        """Pass on, unless time is up.
+
+        Raises:
+            OutOfTime: the study's budget is spent.
+            TrialPruned: the trial's longest time has passed.
+        """
+        from optuna import TrialPruned
+
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
+        if time.monotonic() > self.longest:
+            raise TrialPruned
+        self.watch.advance(images)
+
+    def end(self, row: dict[str, Any]) -> None:
+        """Report the epoch's score.
+
+        Raises:
+            TrialPruned: the other trials were better at this point.
+        """
+        from optuna import TrialPruned
+
+        self.watch.end(row)
+        self.trial.report(row[SCORE], int(row["epoch"]))
+        if self.trial.should_prune():
+            raise TrialPruned
 
 
 class Events:
@@ -81,6 +160,10 @@ class Events:
                     writer.add_scalar(name, value, row["epoch"])
         self.watch.end(row)
 
+    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+        """Pass on."""
+        self.watch.standing(best, seconds_left)
+
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the run to end; ``number`` is the signal's."""
@@ -92,7 +175,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], None]]:
-    """Within the block, a first SIGINT or SIGTERM waits for the yielded check; a second does not.
+    """Within the block, a first signal waits for the yielded check; a second does not.
+
+    Those of ``SIGNALS``; one that is ignored, as nohup ignores SIGHUP, stays so.
 
     The check raises ``Stopped``. Outside the main thread, where Python takes no handlers, the
     signals keep their ways.
@@ -111,7 +196,11 @@ def stoppable() -> Iterator[Callable[[], None]]:
     if threading.current_thread() is not threading.main_thread():
         yield check
         return
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {
+        number: signal.signal(number, handle)
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield check
     finally:

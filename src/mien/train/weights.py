@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,11 +94,12 @@ def read(path: Path) -> Weights:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
-                facts = json.loads((file.metadata() or {}).get("mien", "{}"))
+                told = json.loads((file.metadata() or {}).get("mien", "{}"))
+                facts = told if isinstance(told, dict) else {}
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except Exception as error:  # torch.load raises whatever a damaged pickle comes upon
         raise ValueError(
             f"{path}: cannot be read as weights ({type(error).__name__}); it must hold tensors by "
             "name, as torch.save(model.state_dict()) or safetensors write them"
@@ -106,18 +107,37 @@ def read(path: Path) -> Weights:
     for key in NESTED:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise ValueError(f"{path}: holds no tensors by name")
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        raise ValueError(f"{path}: holds no tensors by name; it must be a state dict")
     state = {
         key.removeprefix("module."): value.float() if value.is_floating_point() else value
         for key, value in state.items()
     }
     return Weights(
         state,
-        origin=facts.get("origin") or f"file {path.name}",
-        mean=tuple(facts["mean"]) if "mean" in facts else None,
-        std=tuple(facts["std"]) if "std" in facts else None,
+        origin=str(facts.get("origin") or f"file {path.name}"),
+        mean=_triple(facts.get("mean"), path),
+        std=_triple(facts.get("std"), path),
     )
+
+
+def _triple(value: Any, path: Path) -> tuple[float, float, float] | None:
+    """A mean or std that a file tells of its pixels.
+
+    Raises:
+        ValueError: it is neither absent nor three finite numbers.
+    """
+    if value is None:
+        return None
+    try:
+        one, two, three = (float(each) for each in value)
+    except (TypeError, ValueError):
+        one = two = three = math.nan
+    if not all(map(math.isfinite, (one, two, three))):
+        raise ValueError(f"{path}: its mean or std are not three numbers; export the file again")
+    return one, two, three
 
 
 def fit_into(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -100,3 +103,35 @@ def test_other_convolutions_stay_stock():
     )  # fmt: skip
     kernels.accelerate(trunk)
     assert {type(module) for module in trunk} == {nn.Conv2d}
+
+
+def test_without_numba_training_works_and_says_once_what_it_would_gain(tmp_path: Path):
+    script = """
+import sys
+sys.modules["numba"] = sys.modules["llvmlite"] = None  # as if they were not installed
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *a: None if name == "numba" else find(name, *a)
+from pathlib import Path
+from tests.train.conftest import make_faces, tiny_recipe
+from mien.train.fit import fit
+from mien.train.watch import Silent
+
+class Notes(Silent):
+    def note(self, text):
+        print("NOTE", text)
+
+for name, kind in (("one", "auto"), ("two", "auto"), ("three", "stock")):
+    recipe = tiny_recipe(epochs=1, kernels=kind, network__trunk="test_efficientnet",
+        network__trunk_args={})
+    fit(recipe, make_faces(32), Path(sys.argv[1]) / name, watch=Notes())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[3],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("NOTE") == 1
+    assert "pip install 'mien[fast]'" in done.stdout
+    for name in ("one", "two", "three"):
+        assert (tmp_path / name / "weights.safetensors").is_file()

@@ -83,3 +83,25 @@ def test_what_has_no_mean_says_why(pair: list[Path], runs: Path):
     with pytest.raises(FileNotFoundError, match="has not ended"):
         soup({pair[0]: 1.0, runs / "begun": 1.0}, runs / "x")
     assert not (runs / "x").exists()
+
+
+def test_an_export_that_fails_leaves_the_bundle_that_was_there(
+    pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    crops, target = make_faces(8).images, tmp_path / "models" / "mine"
+    asked = {"name": "mine", "flip": False, "weights": "float32", "crops": crops}
+    bundle.ship({pair[0]: 1.0}, target, **asked)
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+
+    def stopped(graph: Path) -> None:
+        assert sorted(p.name for p in target.parent.iterdir()) == [".mine.part", "mine"]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bundle, "speed", stopped)
+        bundle.ship({pair[1]: 1.0}, target, **asked)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+    (target.parent / ".mine.part").mkdir()  # as a kill leaves it
+    bundle.ship({pair[1]: 1.0}, target, **asked)
+    assert (target / "model.onnx").read_bytes() != before["model.onnx"]
+    assert [p.name for p in target.parent.iterdir()] == ["mine"]

@@ -6,9 +6,9 @@ exported graph and evaluation stay those of the stock layers.
 
 from __future__ import annotations
 
+import importlib.util
 from contextlib import nullcontext
 from functools import lru_cache
-from importlib.util import find_spec
 from types import ModuleType
 
 import torch
@@ -21,6 +21,7 @@ ADVICE = (
     "training uses stock depthwise layers; pip install 'mien[fast]' compiles them, which trained "
     "EfficientNet-Lite0 and B0 1.3 times as fast in bf16"
 )
+_advised: list[str] = []
 Around = tuple[int, int, int, int]
 """Zeros left, right, above and below a map."""
 
@@ -29,7 +30,7 @@ def accelerate(network: nn.Module) -> str:
     """Swap in the layers that pay in training on a CPU, in place.
 
     Returns:
-        What a person could install to gain more for this network; "" where there is nothing.
+        What a person could install to gain more for this network, once a process; "" else.
     """
     depthwise = 0
     for module in network.modules():
@@ -38,13 +39,16 @@ def accelerate(network: nn.Module) -> str:
         elif is_depthwise(module):
             module.__class__ = DepthwiseSame if type(module) is Conv2dSame else Depthwise
             depthwise += 1
-    return ADVICE if depthwise and compiled() is None else ""
+    if not depthwise or compiled() is not None or _advised:
+        return ""
+    _advised.append(ADVICE)
+    return ADVICE
 
 
 @lru_cache
 def compiled() -> ModuleType | None:
     """The loops that numba compiles, or None where it is not installed."""
-    if find_spec("numba") is None:
+    if importlib.util.find_spec("numba") is None:
         return None
     from mien.train.kernels import loops
 

@@ -7,7 +7,7 @@ their mean is often better than each. Source: Wortsman et al., Model soups, ICML
 from __future__ import annotations
 
 import json
-import tempfile
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mien.bundle import GRAPH, Bundle, Card, finish
+from mien.atomic import PART
+from mien.bundle import CARD, GRAPH, Bundle, Card, finish
 from mien.data.sketch import merge
 from mien.measure.calibrate import Calibration, fit
 from mien.measure.predictions import Predictions
@@ -63,7 +64,7 @@ def ship(
 
     Args:
         runs: run folder to weight in the average.
-        target: folder of the bundle.
+        target: folder of the bundle, which is written beside it and moved there at the end.
         name: what the bundle is called.
         flip: average mirror views inside the graph.
         weights: how they are stored; ``int8`` also computes in int8.
@@ -75,7 +76,7 @@ def ship(
 
     Raises:
         FileNotFoundError: a run is not finished.
-        ArithmeticError: torch and ONNX Runtime differ.
+        ArithmeticError: torch and ONNX Runtime differ. What the target held stays.
     """
     fitted = Calibration() if calibrate is None else fit(calibrate)
     graph = Graph(
@@ -84,20 +85,35 @@ def ship(
     )  # fmt: skip
     card = card_of(runs, name=name, flip=flip)
     card = replace(card, calibration=fitted.to_dict(), frame=dict(frame or {}))
-    bundle = export(graph, target, card, probe=crops[:16])
-    card = bundle.card
-    if weights != "float32":
-        with tempfile.TemporaryDirectory() as scratch:
-            small = Path(scratch) / GRAPH
-            if weights == "int8":
-                quantize.to_int8(bundle.graph, small, crops[:: max(1, len(crops) // 512)][:512])
-            else:
-                quantize.to_fp16_weights(bundle.graph, small)
-            closeness = quantize.fidelity(bundle.graph, small, crops)
-            bundle.graph.write_bytes(small.read_bytes())
-        stored = {"weights": weights, "against_float32_on_training_crops": closeness.to_dict()}
-        card = replace(card, network=card.network | stored)
-    return finish(target, replace(card, cost=card.cost | speed(bundle.graph)))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}{PART}")
+    shutil.rmtree(part, ignore_errors=True)  # what a killed export left
+    try:
+        bundle = export(graph, part, card, probe=crops[:16])
+        card = bundle.card
+        if weights != "float32":
+            closeness = _shrink(bundle.graph, weights, crops)
+            stored = {"weights": weights, "against_float32_on_training_crops": closeness.to_dict()}
+            card = replace(card, network=card.network | stored)
+        made = finish(part, replace(card, cost=card.cost | speed(bundle.graph)))
+        target.mkdir(exist_ok=True)
+        for name_of in (GRAPH, CARD):  # between the two the old card's hash refuses the new graph
+            (part / name_of).replace(target / name_of)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Bundle(target, made.card)
+
+
+def _shrink(graph: Path, weights: Weights, crops: NDArray[np.uint8]) -> quantize.Fidelity:
+    """Replace a float32 graph by a smaller one; returns how close that is."""
+    small = graph.with_name(f"small-{GRAPH}")
+    if weights == "int8":
+        quantize.to_int8(graph, small, crops[:: max(1, len(crops) // 512)][:512])
+    else:
+        quantize.to_fp16_weights(graph, small)
+    closeness = quantize.fidelity(graph, small, crops)
+    small.replace(graph)
+    return closeness
 
 
 def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
