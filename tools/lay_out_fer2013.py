@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from mien.atomic import write_bytes, write_csv
-from mien.data.layout import encode
 from mien.data.formats.pixelcsv import decode_pixels
+from mien.data.layout import encode
 from mien.data.sources import list_source
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 

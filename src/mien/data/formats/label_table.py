@@ -16,7 +16,10 @@ from mien.data.text_table import columns_of, read_rows, shown
 from mien.data.tree import Tree
 from mien.data.words import numbered, split_of, whole
 
-NAMES = ("labels.csv", "label.csv", "labels.tsv", "labels.txt", "annotations.csv")
+NAMES = (
+    "labels.csv", "label.csv", "labels.tsv", "labels.txt", "annotations.csv",
+    "training.csv", "validation.csv", "automatically_annotated.csv",  # AffectNet's
+)  # fmt: skip
 ENDINGS = ("_labels.csv", "_label.csv", "_annotations.csv")
 LABEL_COLUMNS = ("emotion", "label", "expression", "class", "labels", "target", "category", "감정")
 SPLIT_COLUMNS = ("split", "usage", "subset", "set", "partition", "fold")
@@ -62,7 +65,7 @@ def read(tree: Tree, tables: Sequence[str], numbers: str = "") -> Labels:
                 f"{shown(head)}"
             )
         at_split = _column(head, SPLIT_COLUMNS)
-        part = split_of(PurePosixPath(table).name.split("_")[0])
+        part = split_of(PurePosixPath(table).stem.split("_")[0])
         below = PurePosixPath(table).parent
         options = ballot_columns(head)
         if len(options) < FEWEST or {"valence", "arousal"} & set(head):
