@@ -25,6 +25,7 @@ import numpy as np
 
 from mien.data.ballots import merge_votes
 from mien.data.formats.folders import list_folder
+from mien.data.tree import grow
 from mien.emotions import NOT_A_FACE, UNKNOWN
 
 CHILD = """
@@ -96,7 +97,7 @@ def nonfaces(source: Path, out: Path, by_eye: Path) -> None:
 
     table = pd.read_parquet(by_eye, columns=["name", "by_eye"])
     eye = {Path(n).stem: e for n, e in zip(table["name"], table["by_eye"], strict=True)}
-    listing = merge_votes(list_folder(source, {}), source / "votes.csv")
+    listing = merge_votes(list_folder(grow(source), {}), source / "votes.csv")
     gone = {
         line["id"]: line["reason"]
         for name in ("exclusions.csv", "flags.csv")

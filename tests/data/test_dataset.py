@@ -56,7 +56,7 @@ def test_what_is_no_count_is_refused(tmp_path):
     votes_file(tmp_path, ["file", *VOTE_COLUMNS], ["train/sad/a.png", *[0.5] * 10])
     with pytest.raises(ValueError, match=r"votes\.csv: line 2: .*not shares"):
         load(tmp_path)
-    votes_file(tmp_path, ["name", *VOTE_COLUMNS], ["train/sad/a.png", *range(10)])
+    votes_file(tmp_path, ["which", *VOTE_COLUMNS], ["train/sad/a.png", *range(10)])
     with pytest.raises(ValueError, match=r"neither votes\.csv \(file"):
         load(tmp_path)
 

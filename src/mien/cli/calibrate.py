@@ -2,65 +2,112 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 
 from mien.cli.plain import say, show
 from mien.cli.progress import Stages
 
+if TYPE_CHECKING:
+    from mien.bundle import Card
+    from mien.data.dataset import Dataset
+
 LEAST, PLENTY = 50, 500
 
 
 def calibrate(
     model: Annotated[str, typer.Argument(help="A model's name or folder, or a finished run.")],
-    data: Annotated[Path, typer.Argument(help="Data folder with labels, and votes if you can.")],
-    out: Annotated[Path, typer.Option(help="The new bundle's folder.")],
-    split: Annotated[str, typer.Option(help="Which split of the data to fit to.")] = "valid",
-    name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
-    draws: Annotated[int, typer.Option(help="Resamples behind each interval.", min=10)] = 1000,
+    data: Annotated[
+        Path, typer.Argument(help="A folder of labelled pictures; votes.csv in it if you can.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new model.")],
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to fit to; default: all pictures but those of test."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new model.")] = None,
+    draws: Annotated[
+        int, typer.Option(help="Bootstrap resamples of each interval.", min=10)
+    ] = 1000,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write the model even if nothing improves.")
+    ] = False,
 ) -> None:
     """Fit a model's scores to your own pictures and annotators: a minute, no training.
 
     Other people choose some emotions more often and others less. The label gets a temperature, the
-    votes a factor and an offset for each option. The table says what this brings on pictures that
-    it was not fitted to. Give pictures that nothing else is judged on.
+    votes a factor and an offset for each option. All pictures are used, in five folds: the table
+    shows the effect on pictures that each fold was not fitted to. What does not improve there is
+    not changed; if nothing improves, nothing is written. Pictures that the model was trained on are
+    left out. Keep other pictures to evaluate the result.
 
-    Example: mien calibrate default data/mine --out models/mine
+    Example: mien calibrate default photos/mine --out models/mine
     """
     from mien.bundle import load as load_bundle
     from mien.data.dataset import load
-    from mien.measure.calibrate import fit
+    from mien.measure.calibrate import fit, gains
     from mien.measure.evaluate import calibration
     from mien.measure.tables import calibration as as_table
     from mien.train.ship.recalibrate import recalibrate
     from mien.workflows.evaluation import bundle_of
-    from mien.workflows.judging import not_trained_on
     from mien.workflows.truth import classify
 
     bundle = load_bundle(bundle_of(model, data, tell=say))
-    dataset = load(data)
-    part = dataset.of(split)
+    part, called = _chosen(bundle.card, load(data), split, data)
     if len(part) < LEAST:
         raise ValueError(
-            f"{data}: {len(part)} pictures in split {split!r} are too few to calibrate by; "
-            f"give {LEAST} at least, better some {PLENTY}"
-        )
-    if not len(not_trained_on(bundle.card, part)):
-        raise ValueError(
-            f"{data}: {bundle.card.name} was trained on its split {split!r}, where it is too sure; "
-            "give pictures that are new to it"
+            f"{data}: {len(part)} pictures{called} are too few to calibrate on; give at least "
+            f"{LEAST}, better some {PLENTY}"
         )
     with Stages() as stages:
-        table, _ = classify(str(bundle.path), dataset, split, progress=stages)
+        unsplit = replace(part, split=np.full(len(part), ""))
+        table, _ = classify(str(bundle.path), unsplit, "", progress=stages)
+        table = replace(table, split=split or "")
         stages("calibrating", 0, 0)
         found = calibration(table, draws=draws)
     show(as_table({"calibration": found}), Console())
-    made = recalibrate(bundle, fit(table), out, name=name or out.name)
+    better = gains(found)
+    if not any(better.values()) and not force:
+        say(f"no gain, nothing written: use {model} as it is, or --force to write it all the same")
+        return
+    heads = [head for head, gained in better.items() if gained or force]
+    made = recalibrate(bundle, fit(table, heads=heads), out, name=name or out.name)
+    for head, gained in better.items():
+        if not gained:
+            done = "written all the same" if force else "left as they were"
+            say(f"no gain for the {head} scores: {done}")
     if len(part) < PLENTY:
         say(f"fitted to {len(part)} pictures; some {PLENTY} would give more")
     if not table.has_votes.any():
         say("nobody voted on these pictures: the votes stay as they were")
     say(f"{made.path}: try: mien predict --model {made.path} PHOTO")
+
+
+def _chosen(card: Card, data: Dataset, split: str | None, folder: Path) -> tuple[Dataset, str]:
+    """The pictures to fit to, and how to call them in a message.
+
+    Raises:
+        ValueError: no such split, or the model was trained on all of them.
+    """
+    from mien.workflows.judging import not_trained_on
+
+    if split is not None:
+        part, called = data.of(split), f" in split {split!r}"
+    else:
+        others = data.split != "test"
+        part, called = (data.take(others) if others.any() else data), ""
+    new = not_trained_on(card, part)
+    if not len(new):
+        what = f"its split {split!r}" if split else "these pictures"
+        raise ValueError(
+            f"{folder}: {card.name} was trained on {what}, where its scores are too confident; "
+            "give pictures that are new to it"
+        )
+    if len(new) < len(part):
+        say(f"{len(part) - len(new):,} pictures that {card.name} was trained on are left out")
+    return new, called

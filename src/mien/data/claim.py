@@ -43,7 +43,9 @@ def _is_ours(out: Path) -> bool:
         pass
     # Stopped before any picture was written, by a version that set no marker: nothing to lose.
     alone = [path.name for path in out.iterdir()] == [CACHE] and cache.is_dir()
-    return alone and all(CACHED.fullmatch(path.name) for path in cache.iterdir())
+    return alone and all(
+        path.name == LOCK or CACHED.fullmatch(path.name) for path in cache.iterdir()
+    )
 
 
 def claim(out: Path) -> None:

@@ -17,6 +17,7 @@ from mien.data.faces import Verdict
 from mien.data.groups import SPLIT_NAMES, group_copies, keep_hardest_split
 from mien.data.photos import NO_FACE, SEVERAL
 from mien.data.words import MAPPED_OUT
+from mien.naming import canonical
 
 BY_HAND, NOT_FACE = "dropped-by-hand", "not-a-face"
 DUPLICATE, CONFLICT, BRIDGE = "duplicate", "conflicting-labels", "bridges-splits"
@@ -66,10 +67,10 @@ class Fates:
 
 def apply_decisions(fates: Fates, decisions: Mapping[str, Decision]) -> int:
     """Drop, relabel and protect what people decided on; returns how many name no picture."""
-    row_of = {name: row for row, name in enumerate(fates.ids)}
+    row_of = {canonical(name): row for row, name in enumerate(fates.ids)}
     unknown = 0
     for name, decision in decisions.items():
-        row = row_of.get(name)
+        row = row_of.get(canonical(name))
         if row is None:
             unknown += 1
             continue

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measure.predictions import Predictions
+from mien.naming import canonical
 
 FILTER = "prune_by_noise_rate"
 
@@ -49,8 +50,9 @@ def match(
     Raises:
         ValueError: no picture is common to both.
     """
-    row_of = {name: row for row, name in enumerate(ids)}
-    rows = np.array([row_of.get(name, -1) for name in predictions.id.tolist()], np.int64)
+    row_of = {canonical(name): row for row, name in enumerate(ids)}
+    names = (canonical(name) for name in predictions.id.tolist())
+    rows = np.array([row_of.get(name, -1) for name in names], np.int64)
     honest = rows >= 0
     if predictions.leaked is not None:
         honest &= ~predictions.leaked

@@ -6,7 +6,7 @@ those it was learnt from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,23 +201,41 @@ def undo(told: Mapping[str, Any], label: Array, ballot: Array) -> tuple[Array, A
     return label, ballot
 
 
+def gains(found: Mapping[str, Any]) -> dict[str, bool]:
+    """Which heads of ``evaluate.calibration`` a cross-fitted calibration improves.
+
+    ``label`` by its negative log-likelihood, ``votes`` by its cross-entropy to vote shares, as far
+    as four decimals show.
+    """
+    better = {}
+    if "label" in found:
+        before, after = (found["label"][when]["nll"] for when in ("before", "after"))
+        better["label"] = round(after, 4) < round(before, 4)
+    if "votes" in found:
+        before, after = (
+            found["votes"][when]["all"]["cross_entropy"]["value"] for when in ("before", "after")
+        )
+        better["votes"] = round(after, 4) < round(before, 4)
+    return better
+
+
 def pictures(split: str, n: int) -> str:
     """How ``fitted_on`` names the pictures of a table."""
     return f"{split or 'pictures'} ({n:,})"
 
 
-def fit(table: Predictions) -> Calibration:
+def fit(table: Predictions, *, heads: Collection[str] = ("label", "votes")) -> Calibration:
     """Label's temperature by likelihood, the ballot's scaling by cross-entropy to vote shares.
 
-    What the table holds no truth for is left as it is.
+    What the table holds no truth for, and what is not among ``heads``, is left as it is.
     """
     known, voted = table.known, table.has_votes
     temperature = 1.0
-    if known.any():
+    if known.any() and "label" in heads:
         label = np.log(np.maximum(table.label[known], TINY))
         temperature = round(fit_temperature(label, table.y[known]), 4)
     told = pictures(table.split, len(table))
-    if table.ballot is None or table.counts is None or not voted.any():
+    if "votes" not in heads or table.ballot is None or table.counts is None or not voted.any():
         return Calibration(temperature, fitted_on=told)
     scaling = fit_scaling(table.ballot[voted], shares(table.counts[voted]))
     return Calibration(temperature, scaling, told)

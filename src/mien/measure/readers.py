@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mien.emotions import BALLOT, EMOTIONS, VOTE_COLUMNS, parse
 from mien.measure.predictions import Predictions
+from mien.naming import canonical
 
 ID_COLUMNS = ("id", "source", "file", "filename", "file_name", "path", "image", "image_id", "name")
 TRUTH_COLUMNS = ("y", "emotion", "truth", "true", "target", "label")
@@ -111,8 +112,11 @@ def join(scores: Predictions, truth: Predictions) -> Predictions:
 def common_rows(
     a: NDArray[np.str_], b: NDArray[np.str_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of ``a`` and of ``b`` that name the same pictures, in the order of ``a``."""
-    names_a, names_b = a.tolist(), b.tolist()
+    """Rows of ``a`` and of ``b`` that name the same pictures, in the order of ``a``.
+
+    Names match in any Unicode form, with either slash and with or without ``./``.
+    """
+    names_a, names_b = ([canonical(name) for name in side.tolist()] for side in (a, b))
     if not set(names_a) & set(names_b):
         stems_a, stems_b = [_stem(n) for n in names_a], [_stem(n) for n in names_b]
         if len(set(stems_a)) == len(stems_a) and len(set(stems_b)) == len(stems_b):
@@ -124,7 +128,7 @@ def common_rows(
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).stem
+    return PurePosixPath(name).stem
 
 
 def _list(names: tuple[str, ...]) -> str:

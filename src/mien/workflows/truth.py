@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mien.emotions import EMOTIONS
 from mien.measure.predictions import Predictions
 from mien.measure.readers import common_rows, join, read
+from mien.naming import canonical
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -32,8 +33,17 @@ def truth(data: Path, split: str) -> Predictions:
     from mien.data.dataset import load
 
     dataset = load(data)
-    flat = np.full((len(dataset.of(split)), len(EMOTIONS)), 1 / len(EMOTIONS))
+    flat = np.full((len(part_of(dataset, split)), len(EMOTIONS)), 1 / len(EMOTIONS))
     return table(dataset, split, flat, None, system="truth")
+
+
+def part_of(dataset: Dataset, split: str) -> Dataset:
+    """The pictures of a split; all of them where the folder has no splits.
+
+    Raises:
+        ValueError: the folder has splits, and none of this name.
+    """
+    return dataset.of(split) if (dataset.split != "").any() else dataset
 
 
 def joined(scores: Predictions, known: Predictions, data: Path) -> Predictions:
@@ -41,15 +51,16 @@ def joined(scores: Predictions, known: Predictions, data: Path) -> Predictions:
 
     The pictures of a prepared folder are called as in the source, or by their path in the folder.
     """
-    from mien.atomic import read_csv
+    from mien.data.cells import read_csv
     from mien.data.manifest import MANIFEST
 
     rows = read_csv(data / MANIFEST) if data.is_dir() else []
     source_of = {row["path"]: row["id"] for row in rows}
-    given: list[str] = scores.id.tolist()
+    given: list[str] = [canonical(name) for name in scores.id.tolist()]
+    source_names = {canonical(name) for name in source_of.values()}
     paths = ["/".join(PurePosixPath(name).parts[-3:]) for name in given]
     by_path = sum(path in source_of for path in paths)
-    by_source = len(set(given) & set(source_of.values()))
+    by_source = len(set(given) & source_names)
     whole = any(
         Path(name).is_relative_to(each) for name in given for each in (data, data.resolve())
     )
@@ -86,7 +97,7 @@ def classify(
     """
     import mien
 
-    images = dataset.of(split).images
+    images = part_of(dataset, split).images
     model = mien.load(source)
     label, ballot = [], []
     for start in range(0, max(1, len(images)), BLOCK):
@@ -110,7 +121,7 @@ def table(
     system: str,
 ) -> Predictions:
     """A table of one split; leaked is what has a copy in train (near copies too, if prepared)."""
-    part = dataset.of(split)
+    part = part_of(dataset, split)
     training = dataset.group[dataset.split == "train"]
     return Predictions(
         id=part.id,
@@ -121,7 +132,7 @@ def table(
         group=part.group,
         leaked=np.isin(part.group, training) if len(training) and split != "train" else None,
         system=system,
-        split=split,
+        split=split if (dataset.split != "").any() else "",
     ).check()
 
 

@@ -105,9 +105,12 @@ def test_affectnet_as_folders_and_as_a_table(tmp_path):
         "expression,valence,arousal"
     )
     table.write_text("\n".join([header, *rows]))
-    found = labels(list_source(table))
-    assert [found[f"images/{i % 3}/{i}ab.JPG"] for i in range(7)] == AFFECT
-    assert found["images/1/7ab.JPG"] == ("other-class", "contempt")
+    for source in (table, table.parent):
+        listing = list_source(source)
+        found = labels(listing)
+        assert [found[f"images/{i % 3}/{i}ab.JPG"] for i in range(7)] == AFFECT
+        assert found["images/1/7ab.JPG"] == ("other-class", "contempt")
+        assert set(listing.split) == {"train"}
 
 
 def test_numbered_folders_of_an_unknown_set_are_not_guessed(tmp_path):

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import mien
 from mien.bundle import CARD, load
 from mien.cli.calibrate import calibrate
 from mien.data import dataset
-from mien.measure.calibrate import Calibration, Scaling, sharpen
+from mien.measure import evaluate
+from mien.measure.calibrate import Calibration, Scaling, gains, sharpen
 from mien.train.ship.recalibrate import recalibrate
 
 FACES = np.random.default_rng(0).integers(0, 255, (9, 48, 48), dtype=np.uint8)
@@ -78,7 +80,57 @@ def test_the_command_fits_a_model_to_other_voters(data, tmp_path):
     )
     asked = np.array([0.2, 0, 0, 0.8, 0, 0, 0, 0, 0, 0])
     assert np.abs(after - asked).sum() < np.abs(before - asked).sum() / 2
-    assert load(tmp_path / "mine").card.calibration["fitted_on"] == "valid (80)"
+    assert load(tmp_path / "mine").card.calibration["fitted_on"] == "pictures (80)"
+
+
+def test_a_plain_folder_with_votes_under_other_names(data, tmp_path):
+    """Folders of emotions without a split, and votes.csv as a form exports it."""
+    plain = tmp_path / "plain"
+    for kind in ("happy", "sad"):
+        shutil.copytree(data / "valid" / kind, plain / kind)
+    names = sorted(str(path.relative_to(plain)) for path in plain.rglob("*.png"))
+    rows = [f"{name},2,8,1" for name in names]
+    (plain / "votes.csv").write_text("\n".join(["image,Neutral,Sad,confused", *rows]))
+    folder = make_bundle(tmp_path / "tiny")
+    said = invoke(folder, plain, "--out", tmp_path / "mine", "--draws", 20).output
+    assert "Worth k annotators" in said
+    assert load(tmp_path / "mine").card.calibration["fitted_on"] == "pictures (80)"
+    assert dataset.load(plain).votes[0].tolist() == [2, 0, 0, 8, 0, 0, 0, 0, 0, 0]
+
+
+def test_without_a_gain_nothing_is_written_unless_forced(data, tmp_path, monkeypatch):
+    """A model whose table shows the same likelihood before and after stays as it is."""
+    (data / "votes.csv").unlink()
+
+    real = evaluate.calibration
+
+    def level(table, *, draws):
+        found = real(table, draws=draws)
+        found["label"]["after"]["nll"] = found["label"]["before"]["nll"]
+        return found
+
+    monkeypatch.setattr(evaluate, "calibration", level)
+    folder = make_bundle(tmp_path / "tiny")
+    given = (folder, data, "--out", tmp_path / "mine", "--draws", 20)
+    result = invoke(*given)
+    assert result.exit_code == 0
+    assert "no gain, nothing written" in result.output
+    assert not (tmp_path / "mine").exists()
+    result = invoke(*given, "--force")
+    assert "no gain for the label scores: written all the same" in result.output
+    assert (tmp_path / "mine" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(("label", "votes"), [(0.1, -0.1), (-0.1, 0.1), (0.00001, 0.0)])
+def test_a_gain_is_a_lower_loss_by_what_the_table_shows(label, votes):
+    found = {
+        "label": {"before": {"nll": 1 + label}, "after": {"nll": 1.0}},
+        "votes": {
+            when: {"all": {"cross_entropy": {"value": value}}}
+            for when, value in (("before", 2 + votes), ("after", 2.0))
+        },
+    }
+    assert gains(found) == {"label": label > 0.001, "votes": votes > 0.001}
 
 
 def test_what_cannot_be_fitted_to_is_refused(data, tmp_path):
@@ -89,9 +141,9 @@ def test_what_cannot_be_fitted_to_is_refused(data, tmp_path):
     card = load(folder).card
     replace(card, data={"fingerprint": [part.fingerprint()]}).write(folder / CARD)
     with pytest.raises(ValueError, match="was trained on its split 'valid'"):
-        invoke(folder, data, "--out", tmp_path / "mine")
+        invoke(folder, data, "--split", "valid", "--out", tmp_path / "mine")
     for path in sorted((data / "valid" / "sad").iterdir())[:35]:
         path.unlink()
-    with pytest.raises(ValueError, match="45 pictures in split 'valid' are too few"):
+    with pytest.raises(ValueError, match="45 pictures are too few"):
         invoke(folder, data, "--out", tmp_path / "mine")
     assert not (tmp_path / "mine").exists()

@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from mien.data.ballots import FEWEST, FILE_COLUMNS, ballot_columns, counts_of
 from mien.data.formats.folders import RAF_NAME
 from mien.data.formats.labelled import Labels, Said
 from mien.data.text_table import columns_of, read_rows, shown
 from mien.data.tree import Tree
 from mien.data.words import numbered, split_of, whole
 
-NAMES = ("labels.csv", "label.csv", "labels.tsv", "labels.txt", "annotations.csv")
-ENDINGS = ("_labels.csv", "_label.csv", "_annotations.csv")
-FILE_COLUMNS = (
-    "file", "filename", "file_name", "image", "image_name", "img", "path", "filepath", "file_path",
-    "image_path", "img_path", "pth", "subdirectory_filepath", "image_id", "id", "name", "파일",
+NAMES = (
+    "labels.csv", "label.csv", "labels.tsv", "labels.txt", "annotations.csv",
+    "training.csv", "validation.csv", "automatically_annotated.csv",  # AffectNet's
 )  # fmt: skip
+ENDINGS = ("_labels.csv", "_label.csv", "_annotations.csv")
 LABEL_COLUMNS = ("emotion", "label", "expression", "class", "labels", "target", "category", "감정")
 SPLIT_COLUMNS = ("split", "usage", "subset", "set", "partition", "fold")
 AFFECTNET_COLUMN = "subdirectory_filepath"
@@ -65,14 +65,19 @@ def read(tree: Tree, tables: Sequence[str], numbers: str = "") -> Labels:
                 f"{shown(head)}"
             )
         at_split = _column(head, SPLIT_COLUMNS)
-        part = split_of(PurePosixPath(table).name.split("_")[0])
+        part = split_of(PurePosixPath(table).stem.split("_")[0])
         below = PurePosixPath(table).parent
-        for row in rows[1:]:
+        options = ballot_columns(head)
+        if len(options) < FEWEST or {"valence", "arousal"} & set(head):
+            options = {}
+        for number, row in enumerate(rows[1:], start=2):
             cells = [*row, *[""] * (len(head) - len(row))]
             name, word = cells[at_file].strip(), whole(cells[at_label].strip())
             split = (split_of(cells[at_split]) if at_split >= 0 else "") or part
             picture = tree.find(str(below / name)) or tree.find(name) or _aligned(tree, name)
-            labels.add(tree, name, Said(word, split, "" if word else "no label"), path=picture)
+            votes = counts_of(dict(zip(head, cells, strict=False)), options, path, number)
+            said = Said(word, split, "" if word else "no label", votes if len(options) else None)
+            labels.add(tree, name, said, path=picture)
         if not labels.numbers and head[at_file] == AFFECTNET_COLUMN:
             labels.numbers = numbered("affectnet")
     if not labels.numbers and all(RAF_NAME.match(path.rpartition("/")[2]) for path in labels.said):
