@@ -1,4 +1,4 @@
-"""mien reads what a face shows: seven expressions, and how ten people would have voted.
+"""Facial expression recognition: seven classes, and how ten people would vote.
 
 >>> import mien
 >>> model = mien.load()
@@ -20,9 +20,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from mien.infer.model import Model, load
+    from mien.infer.notebook import to_pandas
 
 __all__ = [
     "BALLOT", "EMOTIONS", "Emotion", "Expression", "Face", "Model", "Picture", "Scores", "load",
+    "to_pandas",
 ]  # fmt: skip
 
 
@@ -32,4 +34,8 @@ def __getattr__(name: str) -> Any:
         from mien.infer import model
 
         return getattr(model, name)
+    if name == "to_pandas":
+        from mien.infer import notebook
+
+        return notebook.to_pandas
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -110,7 +110,7 @@ def _wrong(raw: dict[str, Any]) -> str | None:
     if not card["name"].isprintable() or not 0 < len(card["name"]) <= 200:
         return f"its name {_told(card['name'])} cannot name a model; give it a plain one"
     if card["size"] != SIDE:
-        return f"its crops have sides of {_told(card['size'])}, and this mien makes {SIDE}; export it again"
+        return f"its crops are of size {_told(card['size'])}, not {SIDE}; export the bundle again"
     if not 1 <= card["views"] <= 64:
         return f"its views are {_told(card['views'])}; fetch or export the bundle again"
     threshold = card["unclear_threshold"]

@@ -24,8 +24,8 @@ SUFFIXES = RAW | frozenset((
 ))  # fmt: skip
 """File name endings that folders are searched for.
 
-Some name formats that need another package, or that mien does not read, such as raw photos: a
-folder of a phone or a camera then gives an error for each of them, and none is passed over.
+Some are of formats that mien does not read, such as raw photos: each gives an error, and none is
+passed over.
 """
 
 _COMMON = ("JPEG", "PNG", "GIF", "BMP", "PPM")  # known to Pillow without loading all plugins
@@ -48,8 +48,7 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
 
     Applies the EXIF orientation, lays transparency on white, scales 16-bit and floating-point
     grey to 8 bits, converts CMYK and palettes, and takes the first frame of an animation.
-    JPEGs are decoded in full: decoding at half size (draft mode) still has to read every code
-    word, and small faces would lose pixels that their crops need. HEIC needs the extra ``heic``.
+    JPEGs are decoded in full: small faces need every pixel. HEIC needs the extra ``heic``.
 
     Args:
         source: path, encoded bytes, a file opened in mode ``"rb"``, a Pillow image, or an array:
@@ -194,10 +193,8 @@ def _loaded(image: Image.Image) -> Image.Image:
         file.seek(0)
         data = file.read().rstrip(b"\xff")  # half an end mark
         # Pixels that are still to come would be decoded from what is put in their place.
-        one, other = (
-            Image.open(io.BytesIO(data + filling * 512 + b"\xff\xd9"), formats=("JPEG",))
-            for filling in (b"\x00", b"\x55")
-        )
+        ends = (filling * 512 + b"\xff\xd9" for filling in (b"\x00", b"\x55"))
+        one, other = (Image.open(io.BytesIO(data + end), formats=("JPEG",)) for end in ends)
         if one.tobytes() != other.tobytes():
             raise
         return one
@@ -240,12 +237,11 @@ def _deep_grey(values: NDArray[np.generic]) -> Image.Image:
         return Image.fromarray(_float_to_byte(values.astype(np.float64)))
     if values.dtype.itemsize == 2:
         return Image.fromarray(_LEVELS[values])
-    whole = values.astype(np.int64)
-    highest = whole.max(initial=0)
-    if highest <= 255:
-        return Image.fromarray(whole.clip(0, 255).astype(np.uint8))
-    if highest <= 65535:
-        return Image.fromarray(_LEVELS[whole.clip(0, 65535)])
+    whole = values.astype(np.int64).clip(0)
+    if whole.max(initial=0) <= 255:
+        return Image.fromarray(whole.astype(np.uint8))
+    if whole.max() <= 65535:
+        return Image.fromarray(_LEVELS[whole])
     white = 2**32 - 1 if values.dtype.kind == "u" else 2**31 - 1
     return Image.fromarray(_to_byte(whole / white))
 

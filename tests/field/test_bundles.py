@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -101,7 +101,7 @@ def test_any_tampering_ends_in_a_sentence_or_in_scores(folder):
     graph, card = (folder / GRAPH).read_bytes(), json.loads((folder / CARD).read_text())
     kinds = [None, True, -1, 1e300, "x", [], {}, [[]], {"value": None}, "\x1b[2J"]
     refused = 0
-    for turn in range(150):
+    for turn in range(60):
         data, changes = bytearray(graph), {}
         if turn % 3 == 0:
             data = data[: rng.integers(0, len(data))]
@@ -123,7 +123,7 @@ def test_any_tampering_ends_in_a_sentence_or_in_scores(folder):
             allowed = BundleError | SystemExit
             assert result.exception is None or isinstance(result.exception, allowed), changes
             assert "\x1b[2J" not in result.output
-    assert refused > 70
+    assert refused > 25
 
 
 def test_a_hash_that_does_not_fit_is_refused(folder):
@@ -214,7 +214,7 @@ def test_a_zip_that_swells_is_refused_before_it_fills_the_disk(home, folder, mon
     monkeypatch.setattr(bundles, "LARGEST", 1 << 22)
     card = (folder / CARD).read_bytes()
     bomb = packed(home / "bomb.zip", **{f"x/{CARD}": card, f"x/{GRAPH}": bytes(1 << 24)})
-    assert os.stat(bomb).st_size < 1 << 16
+    assert Path(bomb).stat().st_size < 1 << 16
     with pytest.raises(BundleError, match=r"bomb.zip: unpacks to more"):
         bundles.add(bomb)
     assert not (home / "data").exists()

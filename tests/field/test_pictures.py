@@ -197,7 +197,8 @@ import resource, sys
 from mien.images import ImageError, read
 read(sys.argv[1]); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try: read(sys.argv[2])
-except ImageError as error: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
+except ImageError as error: said = error
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, said)
 """
 
 

@@ -83,6 +83,22 @@ def test_a_decoders_own_bug_does_not_end_a_batch(model, paths, monkeypatch):
     assert len(found) == 3
 
 
+def test_a_search_that_lacks_memory_does_not_end_a_batch(model, paths, monkeypatch):
+    found = type(model).find
+    calls = []
+
+    def find(self, *args, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("Failed to allocate memory for requested buffer")
+        return found(self, *args, **options)
+
+    monkeypatch.setattr(type(model), "find", find)
+    entries = list(model.analyze_many(paths[:3], crops=True))
+    assert sum("not enough memory" in (entry.error or "") for entry in entries) == 1
+    assert sum(entry.error is None for entry in entries) == 2
+
+
 def test_input_is_read_only_a_little_ahead(model, paths):
     taken = []
 

@@ -29,6 +29,10 @@ EXTRAS = {
 """Which extra of mien brings which package, for the message when one is missing."""
 
 
+LEAST_MEMORY = 512 << 20
+"""Bytes of address space below which nothing is tried."""
+
+
 class Verbs(TyperGroup):
     """The verbs; what is none, but a picture or a folder, gets the verb that was meant."""
 
@@ -136,6 +140,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.formatwarning = lambda message, *_, **__: f"mien: {message}\n"
     _end_in_order()
+    _check_room()
     try:
         build()()
     except ModuleNotFoundError as error:
@@ -147,18 +152,37 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nmien: stopped", file=sys.stderr)
         sys.exit(130)
-    except MemoryError:
-        fail("not enough memory; free some, use fewer --threads, or work on smaller pictures")
-    except RuntimeError as error:
-        if "start new thread" not in str(error):
+    except Exception as error:
+        if shortage := _shortage(error):
+            fail(shortage)
+        if not isinstance(error, ValueError | TypeError | OSError | ArithmeticError):
             raise
-        fail("no more threads can be started; raise the limits of this shell, or use --threads 1")
-    except ImportError as error:
-        if "cannot allocate" not in str(error) and "failed to map" not in str(error):
-            raise
-        fail("not enough memory to load the libraries; raise the limit (ulimit -v)")
-    except (ValueError, TypeError, OSError, ArithmeticError) as error:
         fail(str(error))
+
+
+def _check_room() -> None:
+    """Say that memory is short before the libraries load, which crash where it is."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
+        fail(
+            f"not enough memory: this shell allows {limit >> 20} MB (ulimit -v), and mien needs "
+            f"{LEAST_MEMORY >> 20} MB"
+        )
+
+
+def _shortage(error: Exception) -> str | None:
+    """What this process may not have more of, by the many names that libraries have for it."""
+    said = str(error).lower()
+    if "start new thread" in said:
+        return "no more threads can be started; raise the limits of this shell, or use --threads 1"
+    words = ("bad_alloc", "cannot allocate memory", "failed to map segment", "failed to allocate")
+    if isinstance(error, MemoryError) or any(word in said for word in words):
+        return "not enough memory; free some, raise the limit (ulimit -v), or use fewer --threads"
+    return None
 
 
 def fail(message: str) -> None:

@@ -13,12 +13,12 @@ from rich.text import Text
 
 PACKAGES = (
     "mien", "numpy", "pillow", "onnxruntime", "typer", "rich", "torch", "timm", "accelerate",
-    "optuna", "scikit-learn", "cleanlab", "fastapi", "av", "pyarrow", "ray",
+    "optuna", "scikit-learn", "cleanlab", "fastapi", "av", "pillow-heif", "pyarrow", "ray",
 )  # fmt: skip
 
 
 def doctor() -> None:
-    """Print versions, models and providers, and test the default model on made crops.
+    """Show versions, models and devices, and test the default model on generated crops.
 
     Example: mien doctor
     """
@@ -26,6 +26,7 @@ def doctor() -> None:
 
     import mien
     from mien.bundle import damaged, list_bundles
+    from mien.cli.plain import visible
     from mien.infer.session import providers
 
     console = Console()
@@ -38,10 +39,10 @@ def doctor() -> None:
             table.add_row(package, "[dim]not installed (only some verbs need it)[/dim]")
     table.add_row("runs on", ", then ".join(providers()))
     for bundle in list_bundles():
-        place = Text(str(bundle.path), overflow="fold")
-        table.add_row(Text(f"model {bundle.path.name}"), place)
+        place = Text(visible(str(bundle.path)), overflow="fold")
+        table.add_row(Text(visible(f"model {bundle.path.name}")), place)
     for problem in damaged():
-        table.add_row("damaged model", Text(str(problem), style="red", overflow="fold"))
+        table.add_row("damaged model", Text(visible(str(problem)), style="red", overflow="fold"))
     console.print(table)
     try:
         model = mien.load()
@@ -57,7 +58,7 @@ def doctor() -> None:
         if model.analyze(blank):
             raise ArithmeticError("a face was found in a blank picture")
     except (OSError, ValueError, ArithmeticError) as error:
-        console.print(Text.assemble(("self-test failed: ", "bold red"), str(error)))
+        console.print(Text.assemble(("self-test failed: ", "bold red"), visible(str(error))))
         raise typer.Exit(1) from None
     console.print(
         f"[bold green]self-test passed:[/bold green] {model.bundle.card.name}, "

@@ -18,6 +18,7 @@ from mien.images import ImageError, Source, read
 from mien.infer.detect import BlazeFace, Detection
 from mien.infer.model import Model, join
 from mien.infer.results import Picture
+from mien.infer.session import is_shortage
 
 _AHEAD = 3  # batches in work or waiting for their turn, for each worker
 
@@ -180,7 +181,13 @@ def _look(model: Model, image: Source, name: str, *, crops: bool, min_face: int)
         return _failed(name, text)
     except Exception as error:  # a decoder's own bug must not end a batch of many
         return _failed(name, f"{name}: cannot be decoded ({type(error).__name__}: {error})")
-    found, faces = model.find(picture, crops=crops, min_face=min_face)
+    try:
+        found, faces = model.find(picture, crops=crops, min_face=min_face)
+    except Exception as error:
+        if not is_shortage(error):
+            raise
+        remedy = "use fewer threads, or scale it down"
+        return _failed(name, f"{name}: not enough memory to search it; {remedy}")
     return _Seen(name, (picture.shape[1], picture.shape[0]), found, faces)
 
 

@@ -1,13 +1,19 @@
 """What a user holds in hand: scores of crops, the expression of a face, the faces of a picture."""
 
+from __future__ import annotations
+
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.emotions import BALLOT, EMOTIONS, Emotion, votes_from_ballot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 HEADS = ("votes", "label")
 
@@ -31,7 +37,7 @@ def written(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Expression:
     """What one face shows.
 
@@ -63,6 +69,9 @@ class Expression:
         """Score of ``top``, 0 to 1."""
         return self.scores[self.top]
 
+    def __repr__(self) -> str:
+        return f"Expression({self.top.value} {100 * self.confidence:.0f} %)"
+
     def named(self, language: str = "en") -> dict[str, float]:
         """The seven scores under their display names, highest first."""
         ranked = sorted(self.scores.items(), key=lambda item: -item[1])
@@ -80,7 +89,7 @@ class Expression:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scores:
     """Scores of N crops: ``label`` (N, 7), ``ballot`` (N, 10), ``cam`` (N, 7, h, w) or None."""
 
@@ -102,6 +111,26 @@ class Scores:
     def __len__(self) -> int:
         return len(self.label)
 
+    def __repr__(self) -> str:
+        counts = Counter(EMOTIONS[i].value for i in self.votes.argmax(axis=1).tolist())
+        tops = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
+        return f"Scores({len(self):,} crops: {tops})" if counts else "Scores(0 crops)"
+
+    def _repr_html_(self) -> str:
+        from mien.infer.notebook import html
+
+        return html(self)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the mean votes of all crops as bars.
+
+        Args:
+            axes: of matplotlib, to draw on; a new figure unless given.
+        """
+        from mien.infer.notebook import plot
+
+        return plot(self, axes)
+
     def expressions(self, head: str = "votes") -> Iterator[Expression]:
         """One ``Expression`` a crop, in order.
 
@@ -122,7 +151,7 @@ class Scores:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Face:
     """A face in a picture.
 
@@ -138,6 +167,32 @@ class Face:
     landmarks: tuple[tuple[float, float], ...] | None = None
     detected: bool = True
     track: int | None = None
+
+    @property
+    def detector_score(self) -> float:
+        """The detector's score, 0 to 1: what ``score`` will be called."""
+        return self.score
+
+    def __repr__(self) -> str:
+        box = ", ".join(f"{value:.0f}" for value in self.box)
+        return (
+            f"Face({self.expression.top.value} {100 * self.expression.confidence:.0f} %, ({box}))"
+        )
+
+    def _repr_html_(self) -> str:
+        from mien.infer.notebook import html
+
+        return html(self)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the seven scores, and the share of unclear, as bars.
+
+        Args:
+            axes: of matplotlib, to draw on; a new figure unless given.
+        """
+        from mien.infer.notebook import plot
+
+        return plot(self, axes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the expression's keys stand beside ``box``."""
@@ -156,7 +211,7 @@ class Face:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Picture:
     """One entry of ``analyze_many``: the faces of a picture, or why there are none to be had."""
 
@@ -165,6 +220,29 @@ class Picture:
     height: int = 0
     faces: list[Face] = field(default_factory=list)
     error: str | None = None
+
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"Picture({self.source!r}, error={self.error!r})"
+        tops = ", ".join(face.expression.top.value for face in self.faces[:10]) or "none"
+        more = ", …" if len(self.faces) > 10 else ""
+        size = f"{self.width}x{self.height}"
+        return f"Picture({self.source!r}, {size}, {len(self.faces)} faces: {tops}{more})"
+
+    def _repr_html_(self) -> str:
+        from mien.infer.notebook import html
+
+        return html(self)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the picture, read from its path, with a box around each face.
+
+        Args:
+            axes: of matplotlib, to draw on; a new figure unless given.
+        """
+        from mien.infer.notebook import plot
+
+        return plot(self, axes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``error`` only where the picture could not be read."""

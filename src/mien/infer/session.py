@@ -89,10 +89,15 @@ def open_session(
         raise BundleError(f"{name or graph!s}: {refused(error)}") from None
 
 
+def is_shortage(error: Exception) -> bool:
+    """Whether an error of ONNX Runtime or numpy says that memory was short."""
+    return isinstance(error, MemoryError) or "alloc" in str(error)
+
+
 def refused(error: Exception) -> str:
     """What ONNX Runtime's error means, in a sentence."""
     reason = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "alloc" in reason:
+    if is_shortage(error):
         return "not enough memory for it; free some, or use fewer threads"
     return f"ONNX Runtime cannot run it ({reason[:160]}); fetch or export the bundle again"
 
