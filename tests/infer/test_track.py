@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mien.infer.smooth import Smoother, flicker
 from mien.infer.signature import describe
+from mien.infer.smooth import Smoother, flicker
 from mien.infer.track import Tracker
 
 ROW, COLUMN = np.mgrid[0:48, 0:48]
