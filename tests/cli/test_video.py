@@ -1,13 +1,17 @@
 import csv
 import json
+import re
+from io import StringIO
 
 import av
 import numpy as np
 import pytest
 import typer
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
+from mien.cli.following import Frames
 from mien.cli.video import video
 from mien.infer.video_outputs import COLUMNS
 from tests.infer.footage import crossing, write
@@ -124,3 +128,39 @@ def test_outputs_are_checked_before_the_film_is_read(run, film, tmp_path, monkey
     assert "the film is read" in str(fine.exception)
     again = run(film, "--csv", tmp_path / "file", "--overwrite")
     assert "the film is read" in str(again.exception)
+
+
+def test_an_output_that_cannot_be_written_does_not_cost_the_others(run, film, tmp_path):
+    result = run(film, "--csv", "/dev/full", "--json", tmp_path / "out.jsonl")
+    assert "/dev/full: could not be written" in str(result.exception)
+    assert "free some space" in str(result.exception)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl"]
+
+
+def test_a_film_without_a_frame_leaves_no_output(run, film, tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.infer.video.watch", lambda *_, **__: iter(()))
+    error = run(film, "--csv", tmp_path / "out.csv", "--out", tmp_path / "out.mp4").exception
+    assert "no frame could be decoded" in str(error)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_progress_fits_the_terminal_and_moves_only_where_it_can(width, monkeypatch):
+    monkeypatch.setattr("mien.cli.following.PAUSE", 0.0)
+    for dumb in (False, True):
+        said = StringIO()
+        environment = {"TERM": "dumb" if dumb else "xterm", "NO_COLOR": "1"}
+        console = Console(file=said, force_terminal=True, width=width, _environ=environment)
+        frames = Frames(console, 20_000)
+        with frames.progress:
+            for _ in range(5):
+                frames.advance()
+            frames.progress.refresh()
+        text = said.getvalue()
+        assert "5 of 20,000" in text
+        assert "left" in text
+        assert ("\x1b[2K" in text) != dumb
+        plain = re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", text)
+        # Rich takes any dumb terminal for one of 80 columns
+        assert max(map(len, re.split(r"[\r\n]", plain))) <= (80 if dumb else width)

@@ -11,7 +11,6 @@ from PIL import Image, ImageDraw
 from skimage import data
 
 SIZE = (640, 480)
-MILLI = Fraction(1, 1000)
 
 
 @cache
@@ -45,16 +44,18 @@ def crossing(share, *, changed=False):
     return scene
 
 
-def write(path: Path, scenes, times, *, codec="libx264", options=None, container_options=None):
-    """Encode pictures at the given times, seconds."""
+def write(
+    path: Path, scenes, times, *, codec="libx264", options=None, container_options=None, clock=1000
+):
+    """Encode pictures at the given times, seconds, in ticks of ``clock`` a second."""
     first = scenes[0]
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=30, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *first.size, "yuv420p"
-        stream.codec_context.time_base = MILLI
+        stream.codec_context.time_base = Fraction(1, clock)
         for scene, time in zip(scenes, times, strict=True):
             frame = av.VideoFrame.from_image(scene)
-            frame.pts, frame.time_base = round(time * 1000), MILLI
+            frame.pts, frame.time_base = round(time * clock), Fraction(1, clock)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 NARROW = 60
 """Columns below which there is no room for a bar."""
-PAUSE = 10.0
-"""Seconds between two lines where no bar can be drawn."""
+PAUSE, PAUSE_IN_LOGS = 10.0, 60.0
+"""Seconds between two lines on a terminal that cannot move its cursor, and elsewhere."""
 
 
 class Frames:
@@ -37,6 +37,7 @@ class Frames:
         self.begun = time.perf_counter()
         self.said = self.begun
         self.moves = console.is_terminal and not console.is_dumb_terminal
+        self.pause = PAUSE if console.is_terminal else PAUSE_IN_LOGS
         text = TextColumn("{task.fields[text]}", markup=False)
         bar = [BarColumn(bar_width=None)] if console.width >= NARROW else []
         self.progress = Progress(
@@ -54,7 +55,7 @@ class Frames:
         self.count += 1
         if self.moves:
             self.progress.update(self.task, completed=self.count, text=self.text())
-        elif time.perf_counter() - self.said >= PAUSE:
+        elif time.perf_counter() - self.said >= self.pause:
             self.said = time.perf_counter()
             say(self.text(), self.console)
 

@@ -195,6 +195,8 @@ def _local(path: Path) -> str:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"{path}: no such file; check the path") from None
+    except ValueError:  # a NUL in it
+        raise ValueError(f"{str(path)!r}: no file has such a name; check the path") from None
     if stat.S_ISDIR(status.st_mode):
         raise ValueError(f"{path}: a folder; name one film in it")
     if stat.S_ISCHR(status.st_mode) and (camera := re.fullmatch(r"/dev/video(\d+)", str(path))):

@@ -49,7 +49,7 @@ class Overlay:
 
     def draw(self, frame: Frame) -> Image.Image:
         """One frame, RGB of ``size``."""
-        frame = self._fitted(frame)
+        frame = self.fitted(frame)
         picture = Image.fromarray(frame.image)
         page = Image.new("RGB", self.size, GROUND)
         page.paste(picture)
@@ -65,7 +65,7 @@ class Overlay:
                 page.paste(card, (self.width + self.gap, top), card)
         return page
 
-    def _fitted(self, frame: Frame) -> Frame:
+    def fitted(self, frame: Frame) -> Frame:
         """The frame as it is, or scaled into the picture with bars around it."""
         height, width = frame.image.shape[:2]
         if (width, height) == (self.width, self.height):

@@ -142,19 +142,20 @@ def _groups(stills: Iterable[Still], every: int) -> Iterator[_Group]:
     No search is more than ``APART`` after the one before, unless there is no frame between.
     """
     group: list[Still] = []
-    kind, searched = None, 0.0
+    kind: tuple[int, tuple[int, ...]] = (0, ())
+    searched = 0.0
     for scene, still in scenes(stills):
         new = kind != (scene, still.image.shape)
         if group and (new or still.time - searched > APART):
-            yield _Group(held, group)
+            yield _Group(kind[0], group)
             searched, group = group[-1].time, []
-        kind, held = (scene, still.image.shape), scene
+        kind = (scene, still.image.shape)
         group.append(still)
         if new or still.index % every == 0:
-            yield _Group(held, group)
+            yield _Group(kind[0], group)
             searched, group = still.time, []
     if group:
-        yield _Group(held, group)
+        yield _Group(kind[0], group)
 
 
 def _searched(
