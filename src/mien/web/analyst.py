@@ -14,7 +14,7 @@ from mien.infer.detect import Detection
 from mien.infer.model import Model, join
 from mien.infer.results import Expression, Scores
 from mien.web import memory
-from mien.web.answers import as_list, encode, with_maps
+from mien.web.answers import as_list, encode, scored
 from mien.web.batching import Batcher
 from mien.web.contents import check_crops, is_raw, odd_size, pixels_of
 from mien.web.fair import FairPool
@@ -25,7 +25,7 @@ from mien.web.uploads import Upload
 T = TypeVar("T")
 Crops = NDArray[np.uint8]
 Found = tuple[list[Detection | None], Crops, tuple[int, int]]
-_MAP = 50_000  # pixels whose work one face's maps are worth, when they are written as JSON
+_MAP = 5_000  # pixels whose work one face's maps are worth, when they are written as JSON
 _PIECE = 32  # crops of one request in one run, so that others need not wait for all of them
 
 
@@ -198,15 +198,14 @@ class Analyst:
 
         def render() -> bytes:
             faces = join(seen.found, _expressions(scores, head), seen.size)
-            return encode(
-                {
-                    "source": seen.upload.name,
-                    "width": seen.size[0],
-                    "height": seen.size[1],
-                    "faces": [with_maps(face.to_dict(), face.expression) for face in faces],
-                    "dropped": seen.dropped,
-                }
-            )
+            written = (scored(face.to_dict(), face.expression) for face in faces)
+            entry = {
+                "source": seen.upload.name,
+                "width": seen.size[0],
+                "height": seen.size[1],
+                "dropped": seen.dropped,
+            }
+            return encode(entry, faces=b"".join(as_list(written)))
 
         return await self._run(asker, render, pixels=maps * _MAP)
 
@@ -227,7 +226,7 @@ class Analyst:
 
         def render() -> list[bytes]:
             return [
-                encode({"source": name, "expression": with_maps(one.to_dict(), one)})
+                encode({"source": name}, expression=scored(one.to_dict(), one))
                 for name, one in zip(names, _expressions(scores, head), strict=True)
             ]
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,18 +16,44 @@ from mien.web.gate import Hold
 _SLICE = 2**16
 
 
-def with_maps(entry: dict[str, Any], expression: Expression) -> dict[str, Any]:
-    """The entry, with ``cam`` for JSON where there is one."""
-    if expression.cam is None:
-        return entry
-    return entry | {"cam": np.round(expression.cam.astype(np.float64), 3).tolist()}
+def encode(entry: Mapping[str, Any], **raw: bytes) -> bytes:
+    """One entry as JSON; ``raw`` are further values that are JSON already."""
+    text = json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = text.encode("utf-8", "backslashreplace")
+    for name, value in raw.items():
+        data = b'%b,"%b":%b}' % (data[:-1], name.encode(), value)
+    return data
 
 
-def encode(entry: dict[str, Any]) -> bytes:
-    """One entry as JSON."""
-    return json.dumps(entry, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
-        "utf-8", "backslashreplace"
-    )
+def scored(entry: Mapping[str, Any], expression: Expression) -> bytes:
+    """A face or an expression, with ``cam`` where there is one."""
+    return encode(entry) if expression.cam is None else encode(entry, cam=maps(expression.cam))
+
+
+def maps(cam: NDArray[np.floating]) -> bytes:
+    """Maps (K, h, w) as JSON, rounded to 3 digits.
+
+    Made of arrays of characters: through lists of Python's floats it takes thirty times as long,
+    in which no other thread gets a turn.
+    """
+    levels = np.rint(np.nan_to_num(cam.astype(np.float64)).clip(-1e3, 1e3) * 1000).astype(np.int64)
+    distinct, which = np.unique(levels, return_inverse=True)
+    names = np.array([b"%.3f" % (level / 1000) for level in distinct.tolist()])
+    width = names.itemsize
+    text = names[which.reshape(-1)].view(np.uint8).reshape(*cam.shape, width)
+    cells = np.full((*cam.shape, width + 1), ord(","), np.uint8)
+    cells[..., :width] = np.where(text == 0, ord(" "), text)
+    return _bracketed(_bracketed(_bracketed(cells)))[:-1].tobytes()
+
+
+def _bracketed(cells: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Characters (..., n, m) of n items, each with a comma at its end, as one such item."""
+    items = cells.reshape(*cells.shape[:-2], -1)
+    items[..., -1] = ord("]")
+    item = np.full((*items.shape[:-1], items.shape[-1] + 2), ord(","), np.uint8)
+    item[..., 0] = ord("[")
+    item[..., 1:-1] = items
+    return item
 
 
 def as_list(entries: Iterable[bytes]) -> list[bytes]:

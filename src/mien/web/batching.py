@@ -106,9 +106,10 @@ class Batcher:
             while len(taken) < share and (
                 not taken or crops + len(self._jobs[0][2].crops) <= self.batch_size
             ):
-                self._clock, _, job = heapq.heappop(self._jobs)
-                if self._had.get(job.request, 0.0) <= self._clock:
-                    self._had.pop(job.request, None)
+                due, _, job = heapq.heappop(self._jobs)
+                self._clock = max(self._clock, due - len(job.crops))
+                if self._had[job.request] <= due:  # its last one
+                    del self._had[job.request]
                 taken.append(job)
                 crops += len(job.crops)
             return taken

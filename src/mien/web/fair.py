@@ -44,7 +44,8 @@ class _Flow:
 
 
 class FairPool:
-    """A pool of threads whose queue is fair (self-clocked fair queueing, Golestani 1994).
+    """A pool of threads whose queue is fair (by virtual finish, as WFQ; its clock that of
+    start-time fair queueing, Goyal et al. 1996).
 
     The next job comes from the client that has had the least work, and there from the request that
     has had the least; work is counted in pixels. So a request of many large pictures delays one of
@@ -133,10 +134,10 @@ class FairPool:
                         continue
                 flow.jobs.popleft()
                 self.waiting -= 1
-                cost = job.pixels + _EACH
-                client.had += cost
-                flow.had += cost
-                self._clock, client.clock = client.had, flow.had
+                self._clock = max(self._clock, client.had)
+                client.clock = max(client.clock, flow.had)
+                client.had += job.pixels + _EACH
+                flow.had += job.pixels + _EACH
                 if not flow.jobs:
                     del client.requests[key]
                 if not client.requests:
