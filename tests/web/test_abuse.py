@@ -154,5 +154,7 @@ def test_the_openapi_has_examples(client):
     for name in ("Picture", "Face", "Expression", "Crop", "ModelInfo", "Health"):
         assert document["components"]["schemas"][name]["examples"], name
     responses = document["paths"]["/v1/analyze"]["post"]["responses"]
-    assert {"200", "400", "401", "408", "413", "415", "422", "503"} == set(responses)
+    assert {"200", "400", "401", "403", "408", "413", "415", "421", "422", "429", "503"} == set(
+        responses
+    )
     assert set(responses["413"]["content"]) == {"application/problem+json"}

@@ -68,7 +68,21 @@ def test_a_job_larger_than_a_batch_runs_alone():
     for future in futures:
         future.result(5)
     batcher.close()
-    assert sizes == [1, 9, 4, 1]
+    assert sizes == [4, 2, 9]
+
+
+def test_one_crop_does_not_wait_for_all_of_many():
+    order = []
+    batcher = Batcher(lambda crops, *, cam=False: order.append(int(crops[0, 0, 0])) or _scores(crops),
+                      batch_size=4)  # fmt: skip
+    many = object()
+    futures = [batcher.submit(_crops(1, 4), request=many) for _ in range(5)]
+    futures.append(batcher.submit(_crops(2)))
+    batcher.start()
+    for future in futures:
+        future.result(5)
+    batcher.close()
+    assert order.index(2) <= 1
 
 
 def test_an_error_reaches_those_who_wait_and_no_one_else():

@@ -69,7 +69,7 @@ def test_interface(folder):
         assert client.post("/api/decisions", json={"changes": bad}).status_code == status
     evil = {"origin": "http://evil.example"}
     assert client.post("/api/decisions", json=good, headers=evil).status_code == 403
-    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
     assert decided(out) == {first["id"]: ("relabel", "sad")}
     assert client.get("/api/entries").json()["decisions"][first["id"]]["action"] == "relabel"
     taken_back = {"changes": [{"id": first["id"]}]}

@@ -9,6 +9,9 @@ import typer
 from rich.console import Console
 
 from mien.cli.plain import say
+from mien.web.limits import Limits
+
+LIMITS = Limits()
 
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model's name or folder.")]
 
@@ -27,13 +30,34 @@ def serve(
     cors: Annotated[
         list[str] | None, typer.Option(help="Web origin that may use the service; repeat for more.")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Pictures at a time; 0: one a core.", min=0)] = 0,
-    max_megabytes: Annotated[int, typer.Option(help="Of one request.", min=1)] = 32,
-    max_megapixels: Annotated[float, typer.Option(help="Of one picture.", min=0.01)] = 50,
-    max_pictures: Annotated[int, typer.Option(help="Of one request.", min=1)] = 32,
-    max_faces: Annotated[int, typer.Option(help="Scored in one picture.", min=1)] = 100,
-    max_requests: Annotated[int, typer.Option(help="Accepted at a time.", min=1)] = 64,
-    timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=1)] = 30,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name that clients may use, such as a proxy's; repeat for more."),
+    ] = None,
+    root_path: Annotated[
+        str, typer.Option(help="Path under which a proxy shows the service, such as /mien.")
+    ] = "",
+    threads: Annotated[int, typer.Option(help="Pictures at a time; 0: one per core.", min=0)] = 0,
+    max_megabytes: Annotated[int, typer.Option(help="Largest request body.", min=1)] = LIMITS.body
+    >> 20,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Largest picture.", min=0.01)
+    ] = LIMITS.pixels / 1e6,
+    max_pictures: Annotated[
+        int, typer.Option(help="Pictures in one request.", min=1)
+    ] = LIMITS.pictures,
+    max_faces: Annotated[
+        int, typer.Option(help="Faces scored in one picture.", min=1)
+    ] = LIMITS.faces,
+    max_requests: Annotated[
+        int, typer.Option(help="Requests worked on at a time.", min=1)
+    ] = LIMITS.requests,
+    max_streams: Annotated[
+        int, typer.Option(help="Open streams at a time.", min=1)
+    ] = LIMITS.streams,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds for one request.", min=1)
+    ] = LIMITS.seconds,
     batching: Annotated[
         bool, typer.Option(help="Let concurrent requests share runs of the model.")
     ] = True,
@@ -53,18 +77,7 @@ def serve(
         raise ValueError(
             f"mien serve needs {error.name}; install it with: pip install 'mien[web]'"
         ) from None
-    from mien.web.limits import Limits
 
-    body = max_megabytes * 2**20
-    limits = Limits(
-        body=body,
-        held=max(8 * body, 256 * 2**20),
-        pixels=int(max_megapixels * 1e6),
-        pictures=max_pictures,
-        faces=max_faces,
-        requests=max_requests,
-        seconds=timeout,
-    )
     url = address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
 
     def tell() -> None:
@@ -80,7 +93,17 @@ def serve(
         token=token,
         insecure=insecure,
         origins=cors or [],
-        limits=limits,
+        hosts=allow_host or [],
+        root_path=root_path,
+        limits=Limits.of(
+            megabytes=max_megabytes,
+            megapixels=max_megapixels,
+            pictures=max_pictures,
+            faces=max_faces,
+            requests=max_requests,
+            streams=max_streams,
+            seconds=timeout,
+        ),
         threads=threads,
         batching=batching,
         started=tell,

@@ -1,47 +1,44 @@
-"""The service: routes, and what stands around them."""
+"""The service: how its parts are put together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse
 
-from mien import __version__, bundle
-from mien.strings import FOLDER as STRINGS
-from mien.web import numbers, problems, schemas
+from mien import __version__
+from mien.web import files, numbers, problems, routes
 from mien.web.analyst import Analyst
-from mien.web.auth import check_origin, guard, scheme
+from mien.web.auth import Tokens, check_origin, scheme
 from mien.web.gate import Gate
+from mien.web.guard import Guard
 from mien.web.limits import Limits
+from mien.web.metrics import Metrics
 from mien.web.middleware import Requests
-from mien.web.uploads import FIELD, announced, read_uploads
 
 if TYPE_CHECKING:
     from mien.infer.model import Model
 
-PAGE = Path(__file__).parent / "static" / "page"
+_PATHS = frozenset(
+    ("/", "/config.json", "/docs", "/healthz", "/metrics", "/openapi.json", "/readyz",
+     "/v1/analyze", "/v1/classify", "/v1/models")
+)  # fmt: skip
+_TRIM = 2.0  # seconds between two looks at whether memory can be given back
+DESCRIPTION = """
+Pictures are worked on in memory and never stored. Scores say how people would describe the
+expression in a picture, not what a person feels.
 
-_BUSY = problems.responses(400, 401, 408, 413, 415, 422, 503)
-_FILES = {
-    "type": "object",
-    "required": [FIELD],
-    "properties": {
-        FIELD: {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
-    },
-}
-_BYTES = {"type": "string", "format": "binary"}
-
-
-def _body(*raw: str) -> dict[str, Any]:
-    content = {"multipart/form-data": {"schema": _FILES}, **{m: {"schema": _BYTES} for m in raw}}
-    return {"requestBody": {"required": True, "content": content}}
+`/v1/stream` is a WebSocket: send one JPEG frame a binary message, and each gets one JSON text,
+`{"frame": n, "width": w, "height": h, "faces": [...]}`, with the faces of `/v1/analyze` and a
+steady `id` each (null where a face is too uncertain to be followed). A frame that waits is replaced
+by the next and answered with `{"frame": n, "dropped": true}`, one that cannot be read with
+`{"frame": n, "error": "..."}`. Query: `min_face`, and `token` where the service needs one.
+"""
 
 
 def create_app(
@@ -50,6 +47,8 @@ def create_app(
     limits: Limits | None = None,
     token: str | None = None,
     origins: Sequence[str] = (),
+    hosts: Iterable[str] | None = None,
+    root_path: str = "",
     threads: int = 2,
     batching: bool = True,
 ) -> FastAPI:
@@ -60,6 +59,8 @@ def create_app(
         limits: see ``Limits``.
         token: what clients must send as a bearer token; None for no token.
         origins: web origins that may use the service from a browser (CORS); none by default.
+        hosts: names that clients may call it by (``Host``); None for any.
+        root_path: where a proxy shows it, such as "/mien".
         threads: pictures worked on at a time.
         batching: whether concurrent requests share runs of the graph.
 
@@ -70,37 +71,52 @@ def create_app(
     limits = limits or Limits()
     analyst = Analyst(model, limits, threads=threads, batching=batching)
     gate = Gate(limits)
+    metrics = Metrics(analyst, gate, _PATHS)
+    tokens = Tokens(token, limits.guesses)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        gate.closing = False
         await asyncio.to_thread(analyst.start)
+        trimming = asyncio.create_task(_give_memory_back(analyst))
         yield
+        gate.closing = True
+        trimming.cancel()
+        with suppress(asyncio.CancelledError):
+            await trimming
         await asyncio.to_thread(analyst.close)
 
     app = FastAPI(
         title="mien",
         summary="What a face in a picture shows, and how ten people would say it.",
-        description="Pictures are worked on in memory and never stored. Scores say how people "
-        "would describe the expression in a picture, not what a person feels.",
+        description=DESCRIPTION,
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from elsewhere
         redoc_url=None,
+        root_path="/" + root_path.strip("/") if root_path.strip("/") else "",
     )
+    app.state.gate, app.state.metrics = gate, metrics
     problems.install(app)
-    security = [Depends(guard(token))] + ([Depends(scheme)] if token else [])
-    app.include_router(_v1(analyst, gate), prefix="/v1", dependencies=security)
-    app.include_router(_health(analyst, gate))
+    security = [Depends(tokens)] + ([Depends(scheme)] if token else [])
+    app.include_router(routes.v1(analyst, gate), prefix="/v1", dependencies=security)
+    app.include_router(routes.health(analyst, gate))
+    app.include_router(routes.counts(metrics), dependencies=security)
+    app.include_router(routes.streams(analyst, gate, metrics, tokens), prefix="/v1")
 
     @app.get("/config.json", include_in_schema=False)
     def _config() -> JSONResponse:
         outputs = [output.name for output in model.session.get_outputs()]
-        more = {"token": token is not None, "cam": "cam" in outputs, "limits": asdict(limits)}
-        more["stream"] = any(getattr(r, "path", "") == "/v1/stream" for r in app.routes)
+        more = {
+            "token": token is not None,
+            "cam": "cam" in outputs,
+            "stream": True,
+            "limits": asdict(limits),
+        }
         return JSONResponse(numbers.config(model.bundle, mode="served", **more))
 
-    _mount_page(app)
+    files.mount(app)
     if allowed:
         from starlette.middleware.cors import CORSMiddleware
 
@@ -111,96 +127,17 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )
-    app.add_middleware(Requests)
+    app.add_middleware(Guard, hosts=hosts, origins=allowed)
+    app.add_middleware(Requests, saw=metrics.saw)
     return app
 
 
-def _mount_page(app: FastAPI) -> None:
-    """The page's files, each under its own path: a mount at / would hide 405 of other routes."""
-
-    def route(file: Path) -> None:
-        @app.get("/" if file.name == "index.html" else f"/{file.name}", include_in_schema=False)
-        def _file() -> FileResponse:
-            return FileResponse(file, headers={"Cache-Control": "no-cache"})
-
-    for file in sorted(PAGE.iterdir()):
-        if file.is_file():
-            route(file)
-    for name, folder in {
-        "js": PAGE / "js",
-        "samples": PAGE / "samples",
-        "strings": STRINGS,
-    }.items():
-        app.mount(f"/{name}", StaticFiles(directory=folder))
-
-
-def _v1(analyst: Analyst, gate: Gate) -> APIRouter:
-    router = APIRouter(tags=["faces"])
-    limits = analyst.limits
-
-    @router.post(
-        "/analyze",
-        response_model=list[schemas.Picture],
-        response_model_exclude_unset=True,
-        responses=_BUSY,
-        openapi_extra=_body("image/*", "application/octet-stream"),
-    )
-    async def analyze(
-        request: Request, options: Annotated[schemas.AnalyzeOptions, Query()]
-    ) -> list[dict[str, Any]]:
-        """Find and score the faces of one or many pictures."""
-        with gate.admit(announced(request, limits)):
-            uploads = await read_uploads(request, limits, at_most=limits.pictures)
-            return await analyst.analyze(uploads, **options.model_dump())
-
-    @router.post(
-        "/classify",
-        response_model=list[schemas.Crop],
-        response_model_exclude_unset=True,
-        responses=_BUSY,
-        openapi_extra=_body("image/*", "application/octet-stream"),
-    )
-    async def classify(
-        request: Request, options: Annotated[schemas.ClassifyOptions, Query()]
-    ) -> list[dict[str, Any]]:
-        """Score ready crops: pictures, or grey 48x48 bytes one after the other (octet-stream)."""
-        with gate.admit(announced(request, limits)):
-            uploads = await read_uploads(request, limits, at_most=limits.crops)
-            return await analyst.classify(uploads, **options.model_dump())
-
-    @router.get(
-        "/models", response_model=list[schemas.ModelInfo], responses=problems.responses(401)
-    )
-    def models() -> list[dict[str, Any]]:
-        """The models on this machine; `loaded` marks the one that answers."""
-        mine = analyst.model.bundle
-        others = [b for b in bundle.list_bundles() if b.path.resolve() != mine.path.resolve()]
-        return [
-            {"name": b.path.name, "loaded": b is mine, "card": asdict(b.card)}
-            for b in [mine, *others]
-        ]
-
-    return router
-
-
-def _health(analyst: Analyst, gate: Gate) -> APIRouter:
-    router = APIRouter(tags=["health"])
-
-    def health(status: str) -> dict[str, Any]:
-        return {"status": status, "version": __version__, "requests": gate.requests}
-
-    @router.get("/healthz", response_model=schemas.Health)
-    async def healthz() -> dict[str, Any]:
-        """Whether the process answers at all."""
-        return health("ok")
-
-    @router.get("/readyz", response_model=schemas.Health, responses=problems.responses(503))
-    async def readyz(response: Response) -> dict[str, Any]:
-        """Whether a request would be taken now: the model is warm and there is room."""
-        if not (analyst.ready and gate.open):
-            raise problems.Problem(
-                503, "the house is full or closing; try again", headers={"Retry-After": "1"}
-            )
-        return health("ready")
-
-    return router
+async def _give_memory_back(analyst: Analyst) -> None:
+    """Trim while work goes on, and once after its end."""
+    trimmed = 0
+    while True:
+        await asyncio.sleep(_TRIM)
+        # what a request that ran out of time has begun finishes later than the request
+        if analyst.pool.finished != trimmed:
+            trimmed = analyst.pool.finished
+            await asyncio.to_thread(analyst.trim)

@@ -1,17 +1,21 @@
-"""Who may use the service: bearer tokens, when a token must be set, and web origins."""
+"""Who may use the service: bearer tokens, how often they may be guessed, and web origins."""
 
 import hmac
 import ipaddress
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 
-from fastapi import Request
 from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection, Request
 
 from mien.web.problems import Problem
 
 # As browsers send it: no path, and a host outside ASCII in its xn-- form.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?")
+_MINUTE = 60.0
+_ADDRESSES = 10_000  # remembered; the longest quiet one is forgotten first
 
 scheme = HTTPBearer(auto_error=False, description="Where `mien serve` was given a token.")
 
@@ -58,19 +62,97 @@ def check_origin(origin: str) -> str:
     return plain
 
 
-def guard(token: str | None) -> Callable[[Request], None]:
-    """A dependency that lets a request in when it carries ``token`` (None: always)."""
+class Guesses:
+    """Wrong tokens by address; with too many in a minute, none from there is looked at.
 
-    def check(request: Request) -> None:
-        if token is None:
-            return
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode(), token.encode())
-        if kind.lower() != "bearer" or not same:
+    Args:
+        most: wrong tokens a minute.
+        clock: seconds, rising.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = most
+        self.clock = clock
+        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        """Refuse an address that has guessed too often.
+
+        Raises:
+            Problem: 429 with Retry-After.
+        """
+        begin, count = self._seen.get(_network(address), (0.0, 0))
+        left = begin + _MINUTE - self.clock()
+        if count >= self.most and left > 0:
             raise Problem(
-                401,
-                "this service wants a token; send it as Authorization: Bearer TOKEN",
-                headers={"WWW-Authenticate": "Bearer"},
+                429,
+                "too many wrong tokens from this address; try again in a minute",
+                headers={"Retry-After": str(int(left) + 1)},
             )
 
-    return check
+    def note(self, address: str) -> None:
+        """Count a wrong token."""
+        network, now = _network(address), self.clock()
+        begin, count = self._seen.get(network, (now, 0))
+        if now - begin >= _MINUTE:
+            begin, count = now, 0
+        self._seen[network] = begin, count + 1
+        self._seen.move_to_end(network)
+        if len(self._seen) > _ADDRESSES:
+            self._seen.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    """The address, or the /64 of IPv6 that one machine has to itself."""
+    try:
+        return str(ipaddress.ip_network((address, 64), strict=False)) if ":" in address else address
+    except ValueError:
+        return address
+
+
+class Tokens:
+    """Lets a request or WebSocket in when it carries ``token`` (None: always).
+
+    Args:
+        token: what clients must send.
+        guesses: wrong tokens a minute from one address.
+    """
+
+    def __init__(self, token: str | None, guesses: int) -> None:
+        self.token = token
+        self.guesses = Guesses(guesses)
+
+    def __call__(self, request: Request) -> None:
+        """As a dependency of routes.
+
+        Raises:
+            Problem: 401 no token or a wrong one; 429 too many wrong ones.
+        """
+        self.check(request)
+
+    def check(self, connection: HTTPConnection, given: str | None = None) -> None:
+        """Look at the Authorization header, or at ``given`` where browsers cannot send one.
+
+        Raises:
+            Problem: as above.
+        """
+        if self.token is None:
+            return
+        address = client_of(connection)
+        self.guesses.check(address)
+        kind, _, sent = connection.headers.get("authorization", "").partition(" ")
+        sent = sent.strip() if kind.lower() == "bearer" else (given or "")
+        if hmac.compare_digest(sent.encode(), self.token.encode()):
+            return
+        if sent:
+            self.guesses.note(address)
+        raise Problem(
+            401,
+            "this service needs a token; send it as Authorization: Bearer TOKEN",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def client_of(connection: HTTPConnection) -> str:
+    """The client's address, as uvicorn knows it, or the proxy that it trusts says."""
+    return connection.client.host if connection.client else ""

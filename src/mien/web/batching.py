@@ -1,7 +1,9 @@
 """Micro-batching: crops of concurrent requests share runs of the graph."""
 
+import heapq
+import itertools
 import threading
-from collections import deque
+from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,6 +28,7 @@ class Classifier(Protocol):
 class _Job:
     crops: Crops
     cam: bool
+    request: Hashable
     answer: "Future[Scores]" = field(default_factory=Future)
 
 
@@ -34,7 +37,8 @@ class Batcher:
 
     Nothing waits for company: a free thread takes its share of what is there at once, so one
     request alone is as fast as without a queue, and batches grow only while all threads are
-    busy. How much may wait is bounded by whoever submits (``mien.web.gate``).
+    busy. How much may wait is bounded by whoever submits (``mien.web.gate``). The queue is fair
+    between requests as ``mien.web.fair`` is: one crop need not wait for all of many.
 
     Args:
         classify: scores crops; called from the threads.
@@ -48,7 +52,10 @@ class Batcher:
         self.runs = 0
         self.threads = threads
         self._running: list[threading.Thread] = []
-        self._jobs: deque[_Job] = deque()
+        self._jobs: list[tuple[float, int, _Job]] = []  # a heap by the virtual time of the end
+        self._count = itertools.count()
+        self._clock = 0.0
+        self._had: dict[Hashable, float] = {}
         self._change = threading.Condition()
         self._closing = False
 
@@ -68,17 +75,23 @@ class Batcher:
         while self._running:
             self._running.pop().join()
 
-    def submit(self, crops: Crops, *, cam: bool = False) -> "Future[Scores]":
+    def submit(
+        self, crops: Crops, *, cam: bool = False, request: Hashable = None
+    ) -> "Future[Scores]":
         """Queue crops (N, 48, 48); the future gives their scores, or the error of their run.
+
+        Crops of one ``request`` share its turns; without one, these have their own.
 
         Raises:
             RuntimeError: after ``close``.
         """
-        job = _Job(crops, cam)
+        job = _Job(crops, cam, object() if request is None else request)
         with self._change:
             if self._closing:
                 raise RuntimeError("the batcher is closed")
-            self._jobs.append(job)
+            due = max(self._clock, self._had.get(job.request, 0.0)) + len(crops)
+            self._had[job.request] = due
+            heapq.heappush(self._jobs, (due, next(self._count), job))
             self._change.notify()
         return job.answer
 
@@ -91,9 +104,12 @@ class Batcher:
             taken: list[_Job] = []
             crops = 0
             while len(taken) < share and (
-                not taken or crops + len(self._jobs[0].crops) <= self.batch_size
+                not taken or crops + len(self._jobs[0][2].crops) <= self.batch_size
             ):
-                job = self._jobs.popleft()
+                due, _, job = heapq.heappop(self._jobs)
+                self._clock = max(self._clock, due - len(job.crops))
+                if self._had[job.request] <= due:  # its last one
+                    del self._had[job.request]
                 taken.append(job)
                 crops += len(job.crops)
             return taken

@@ -1,9 +1,10 @@
-"""Around every request: an id, one line in the log, and headers that keep browsers careful."""
+"""Around every request: an id, one line in the log, its count, and what it held given back."""
 
 import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -14,27 +15,34 @@ from mien.web.problems import answer
 LOG = logging.getLogger("mien.web")
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 class Requests:
     """ASGI middleware: X-Request-ID in and out, an access line without any file name.
 
-    What no handler foresaw is logged with its traceback and answered with a plain 500.
+    HEAD is answered as GET is, without the body. What no handler foresaw is logged with its
+    traceback and answered with a plain 500.
+
+    Args:
+        app: what is served.
+        saw: called with the method, path, status and seconds of each request.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, saw: Callable[[str, str, int, float], object] | None = None
+    ) -> None:
         self.app = app
+        self.saw = saw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        method, scope = scope["method"], dict(scope)
+        head = method == "HEAD"
+        if head:
+            scope["method"] = "GET"
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         scope["request_id"] = request_id
@@ -46,8 +54,8 @@ class Requests:
                 status, started = message["status"], True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+            elif head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -59,12 +67,23 @@ class Requests:
             failed = answer(Request(scope), 500, "something went wrong here; ask by the request id")
             await failed(scope, receive, tell)
         finally:
-            took = (time.perf_counter() - begin) * 1000
+            if hold := scope.get("mien.hold"):
+                hold.release()
+            took = time.perf_counter() - begin
+            path = _below(scope)
+            if self.saw is not None:
+                self.saw(method, path, status, took)
             LOG.info(
-                "%s %s %s %d %.1fms", request_id, scope["method"], _printable(scope["path"]),
-                status, took,
-            )  # fmt: skip
+                "%s %s %s %d %.1fms", request_id, method, _printable(path), status, took * 1000
+            )
 
 
 def _printable(path: str) -> str:
     return path[:200].encode("unicode_escape").decode()
+
+
+def _below(scope: Scope) -> str:
+    """The path without the prefix of a proxy."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root + "/") else path

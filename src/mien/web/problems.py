@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 MEDIA_TYPE = "application/problem+json"
+UNAVAILABLE = "Service unavailable: at capacity or shutting down. Retry later."
 
 
 class ProblemDetails(BaseModel):
@@ -93,10 +94,13 @@ def _response(status: int) -> dict[str, Any]:
 
 _DETAILS = {
     400: "the multipart body cannot be read (Missing boundary in multipart.)",
-    401: "this service wants a token; send it as Authorization: Bearer TOKEN",
+    401: "this service needs a token; send it as Authorization: Bearer TOKEN",
+    403: "requests from pages of https://a.example are refused; start mien serve with --cors ...",
     408: "the body did not arrive within 30 seconds; send less at a time",
     413: "the body is above the limit of 33554432 bytes; send less at a time",
     415: "a body of text/plain; send multipart/form-data with files, or image/* bytes",
     422: "min_face: Input should be greater than or equal to 8",
-    503: "64 requests are being worked on; try again in a moment",
+    421: "this service does not answer as a.example; start mien serve with --allow-host a.example",
+    429: "too many wrong tokens from this address; try again in a minute",
+    503: UNAVAILABLE,
 }

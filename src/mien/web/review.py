@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, HTTPException, Response
 from pydantic import BaseModel, Field
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from mien.data.reviewing import Review
 from mien.emotions import EMOTIONS
-from mien.web.listening import Server, open_page
+from mien.web.files import Files
+from mien.web.guard import LOOPBACK, Guard
+from mien.web.listening import Server, bind, open_page
 
+LOCAL = "127.0.0.1"
 PAGE = Path(__file__).parent / "static" / "review"
-LOCAL = ("127.0.0.1", "localhost")
 
 
 class Change(BaseModel):
@@ -37,8 +35,7 @@ class Changes(BaseModel):
 def create_app(review: Review) -> FastAPI:
     """The page and its interface, for this machine alone."""
     app = FastAPI(title="mien review", docs_url=None, redoc_url=None, openapi_url=None)
-    # Other names would let a foreign site reach the page through a name that resolves to here.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL))
+    app.add_middleware(Guard, hosts=LOOPBACK)
 
     @app.get("/api/entries")
     def entries() -> dict[str, object]:
@@ -64,10 +61,7 @@ def create_app(review: Review) -> FastAPI:
         return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
     @app.post("/api/decisions")
-    def decide(body: Changes, request: Request) -> dict[str, int]:
-        origin = request.headers.get("origin")
-        if origin is not None and origin.partition("//")[2] != request.headers.get("host"):
-            raise HTTPException(403, "decisions are taken from the page itself alone")
+    def decide(body: Changes) -> dict[str, int]:
         try:
             review.decide((c.id, c.action, c.emotion) for c in body.changes)
         except KeyError as error:
@@ -76,7 +70,7 @@ def create_app(review: Review) -> FastAPI:
             raise HTTPException(422, str(error)) from None
         return {"decided": len(review.decisions)}
 
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    app.mount("/", Files(directory=PAGE, html=True))
     return app
 
 
@@ -86,14 +80,8 @@ def serve(review: Review, *, port: int = 8765, browser: bool = True) -> None:
     Raises:
         OSError: the port is taken.
     """
-    with socket.socket() as listener:
-        if os.name == "posix":  # on Windows it would let two pages have one port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOCAL[0], port))
-        except OSError:
-            raise OSError(f"port {port} is taken; give another with --port, or 0") from None
-        url = f"http://{LOCAL[0]}:{listener.getsockname()[1]}/"
+    with bind(LOCAL, port) as listener:
+        url = f"http://{LOCAL}:{listener.getsockname()[1]}/"
 
         def tell() -> None:
             count = f"{len(review.entries):,} pictures to look at"
