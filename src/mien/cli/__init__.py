@@ -17,6 +17,7 @@ EXTRAS = {
     "web": ("fastapi", "multipart", "starlette", "uvicorn"),
     "video": ("av",),
     "parquet": ("pyarrow",),
+    "hub": ("huggingface_hub",),
     "ray": ("ray",),
     "tensorboard": ("tensorboard",),
 }  # fmt: skip
@@ -33,6 +34,7 @@ def build() -> typer.Typer:
         export,
         measure,
         predict,
+        study,
         train,
         tune,
         video,
@@ -59,8 +61,8 @@ def build() -> typer.Typer:
 
     use, judge, make, house = "Use a model", "Judge a model", "Make a model", "Around the house"
     for panel, verbs in {
-        use: (predict.predict, video.video, web.serve, web.page),
-        judge: (measure.evaluate, measure.compare, measure.report),
+        use: (predict.predict, video.video, study.summary, web.serve, web.page),
+        judge: (measure.evaluate, measure.compare, measure.report, study.methods),
         make: (
             train.train,
             train.runs,

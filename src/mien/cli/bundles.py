@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -54,13 +56,42 @@ def show(
 
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(help="A bundle's folder, a .zip of one, or its URL.")],
+    source: Annotated[str, typer.Argument(help="A folder, a .zip, its URL, or hf:OWNER/NAME.")],
     name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
     sha256: Annotated[str | None, typer.Option(help="Of the .zip, as its giver states it.")] = None,
 ) -> None:
     """Copy a model into your data folder, where its name is found.
 
     Example: mien models add models/ensemble --name ensemble
+
+    Example: mien models add hf:OWNER/NAME
     """
-    bundle = bundles.add(source, name=name, expected=sha256)
+    from mien.hub import fetch, is_address
+
+    if is_address(source):
+        if sha256:
+            raise ValueError(f"--sha256: is that of a .zip; name a commit instead: {source}@COMMIT")
+        with TemporaryDirectory() as scratch:
+            bundle = bundles.add(str(fetch(source, Path(scratch))), name=name)
+    else:
+        bundle = bundles.add(source, name=name, expected=sha256)
     say(f"added {bundle.path.name}: mien predict --model {bundle.path.name} PHOTO")
+
+
+@app.command()
+def push(
+    name: Annotated[str, typer.Argument(help="A model's name or folder.")],
+    address: Annotated[str, typer.Argument(help="Where it goes: hf:OWNER/NAME.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Create the repository for you alone.")
+    ] = False,
+) -> None:
+    """Publish a model on the Hugging Face hub, with a model card made from its card.json.
+
+    Log in before with: hf auth login
+
+    Example: mien models push models/mine hf:me/mien-mine
+    """
+    from mien.hub import push as publish
+
+    say(f"published {publish(bundles.load(name), address, private=private)}")

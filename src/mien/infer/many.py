@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.cores import cores
 from mien.images import ImageError, Source, read
 from mien.infer.detect import BlazeFace, Detection
 from mien.infer.model import Model, join
 from mien.infer.results import Picture
-from mien.cores import cores
 
 _AHEAD = 3  # batches in work or waiting for their turn, for each worker
 
