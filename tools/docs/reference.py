@@ -112,12 +112,11 @@ def _spaced(paragraphs: list[str]) -> list[str]:
 def _parameter(parameter: Any) -> Row | None:
     if "--help" in parameter.opts:
         return None
-    flag = bool(getattr(parameter, "is_flag", False))
     if parameter.param_type_name == "argument":
         names = f"`{parameter.metavar or (parameter.name or '').upper()}`"
     else:
         names = " / ".join(f"`{o}`" for o in (*parameter.opts, *parameter.secondary_opts))
-    kind = "" if flag else _kind(parameter.type)
+    kind = _kind(parameter)
     default = parameter.default
     shown = "" if callable(default) or default in (None, False, (), []) else f"`{default}`"
     if "Sentinel" in type(default).__name__ or "UNSET" in repr(default):
@@ -128,11 +127,24 @@ def _parameter(parameter: Any) -> Row | None:
     return names, kind, "required" if parameter.required else shown, said
 
 
-def _kind(kind: Any) -> str:
-    low, high = getattr(kind, "min", None), getattr(kind, "max", None)
-    name = str(getattr(kind, "name", kind)).replace(" range", "")
-    if choices := getattr(kind, "choices", None):
-        return ", ".join(map(str, choices))
+def _kind(parameter: Any) -> str:
+    """What an option takes; Typer keeps the annotation itself since 0.26, Click's type before."""
+    if getattr(parameter, "is_flag", False):
+        return ""
+    described, kind = getattr(parameter, "type_descriptor", None), getattr(parameter, "type", None)
+    if described is not None:
+        annotation = described.annotation
+        if annotation is bool:
+            return ""
+        if choices := getattr(annotation, "__members__", None):
+            return ", ".join(str(choice.value) for choice in choices.values())
+        name, low, high = _name(annotation).lower(), parameter.min, parameter.max
+    else:
+        if choices := getattr(kind, "choices", None):
+            return ", ".join(map(str, choices))
+        low, high = getattr(kind, "min", None), getattr(kind, "max", None)
+        name = str(getattr(kind, "name", kind)).replace(" range", "")
+    name = {"str": "text", "int": "integer", "float": "number"}.get(name, name)
     if low is not None and high is not None:
         return f"{name}, {low} to {high}"
     if low is not None:
