@@ -3,10 +3,10 @@
     python tools/figures.py            # rewrite docs/figures.json and every marked place
     python tools/figures.py --check    # fail where one of them differs
 
-A place is marked ``<!--f:default.label-->74.2 % (72.8–75.6)<!--/-->``; ``default.label~`` leaves the
-interval out, and ``default.label|ko`` puts it into Korean. Whole tables stand between
-``<!--table:NAME-->`` and ``<!--/table-->``. The cards are filled by ``tools/fill_card.py`` from what
-``mien evaluate`` wrote; figures of other packages come from ``benchmarks/peers.json``.
+A place is marked ``<!--f:default.label-->74.2 % (72.8–75.6)<!--/-->``; ``default.label~`` leaves
+the interval out, and ``default.label|ko`` puts it into Korean. Whole tables stand between
+``<!--table:NAME-->`` and ``<!--/table-->``. The cards are filled by ``tools/fill_card.py`` from
+what ``mien evaluate`` wrote; figures of other packages come from ``benchmarks/peers.json``.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def peers(figures: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for model, title in (("default", "**mien**, embedded"), ("ensemble", "**mien**, `ensemble`")):
-        cells = [shown(figures, f"{model}.{name}") for name in ("label", "majority~", "ms", "bytes")]
+        cells = [
+            shown(figures, f"{model}.{name}") for name in ("label", "majority~", "ms", "bytes")
+        ]
         lines.append(f"| {title} | {' | '.join(cells)} | yes |")
     for peer in figures["peers"]["packages"]:
         cells = [f"{100 * peer['accuracy']:.1f} %", "–", f"{peer['ms_per_face']:g} ms", "–", "no"]

@@ -45,9 +45,15 @@ def python_page() -> str:
 
     text = ["# Python API", "", "All of this stands in `mien` itself: `import mien`.", ""]
     for name in sorted(mien.__all__, key=lambda n: (n != "load", n.isupper(), n)):
-        text += [f"## mien.{name} {{ #mien.{name} }}", "", f"::: {_home(mien, name)}",
-                 "    options:", "      show_root_heading: false",
-                 "      show_root_toc_entry: false", ""]  # fmt: skip
+        text += [
+            f"::: {_home(mien, name)}",
+            "    options:",
+            "      show_root_heading: true",
+            "      show_root_full_path: false",
+            f"      heading: mien.{name}",
+            "      heading_level: 2",
+            "",
+        ]
     for title, modules in MODULES.items():
         text += [f"## {title}", ""]
         for module in modules:

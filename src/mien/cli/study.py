@@ -25,9 +25,7 @@ def summary(
     head: Annotated[
         str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
     ] = "votes",
-    csv: Annotated[
-        Path | None, typer.Option(help="CSV: a row per group and share.")
-    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="CSV: a row per group and share.")] = None,
     draws: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
 ) -> None:
