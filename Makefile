@@ -4,7 +4,7 @@ PIP = -m pip install --quiet --disable-pip-version-check -c constraints.txt
 VENV = .venv
 DEMO = .venv-demo
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint docs bench dist clean
 
 demo: $(DEMO)/made                  ## the main job: a real photo through the embedded model
 	$(DEMO)/bin/mien predict examples/astronaut.jpg
@@ -21,6 +21,15 @@ lint: $(VENV)/made
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python tools/figures.py --check
+
+docs: $(VENV)/made                  ## the documentation, strictly, into site/
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --quiet
+
+dist: $(VENV)/made                  ## sdist and wheel, checked
+	$(VENV)/bin/python $(PIP) build twine
+	$(VENV)/bin/python -m build --outdir dist .
+	$(VENV)/bin/python -m twine check --strict dist/*
 
 bench: $(VENV)/made                 ## speed and memory against a baseline in the same run
 	$(VENV)/bin/python -m benchmarks.inference
@@ -37,4 +46,4 @@ $(VENV)/made: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO) site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -23,6 +23,7 @@ EXTRAS = {
     "video": ("av",),
     "heic": ("pillow_heif",),
     "parquet": ("pyarrow",),
+    "hub": ("huggingface_hub",),
     "ray": ("ray",),
     "tensorboard": ("tensorboard",),
 }  # fmt: skip
@@ -68,6 +69,7 @@ def build() -> typer.Typer:
         measure,
         pipeline,
         predict,
+        study,
         train,
         tune,
         video,
@@ -100,8 +102,8 @@ def build() -> typer.Typer:
 
     use, judge, make, house = "Use a model", "Evaluate a model", "Train a model", "Diagnostics"
     for panel, verbs in {
-        use: (predict.predict, video.video, web.serve, web.page),
-        judge: (measure.evaluate, measure.compare, measure.report),
+        use: (predict.predict, video.video, study.summary, web.serve, web.page),
+        judge: (measure.evaluate, measure.compare, measure.report, study.methods),
         make: (
             pipeline.pipeline,
             train.train,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +64,9 @@ def show(
 
 @app.command()
 def add(
-    source: Annotated[str, typer.Argument(help="A bundle's folder, a .zip of one, or its URL.")],
+    source: Annotated[
+        str, typer.Argument(help="A bundle's folder, a .zip of one, its URL, or hf:OWNER/NAME.")
+    ],
     name: Annotated[
         str | None, typer.Option(help="Name to use it by; the card's by default.")
     ] = None,
@@ -71,9 +75,38 @@ def add(
     """Copy a model into your data folder, so that it can be used by name.
 
     Example: mien models add models/ensemble --name ensemble
+
+    Example: mien models add hf:OWNER/NAME
     """
-    bundle = bundles.add(source, name=name, expected=sha256, check=_try_out)
+    from mien.hub import fetch, is_address
+
+    if is_address(source):
+        if sha256:
+            raise ValueError(f"--sha256: is that of a .zip; name a commit instead: {source}@COMMIT")
+        with TemporaryDirectory() as scratch:
+            bundle = bundles.add(str(fetch(source, Path(scratch))), name=name, check=_try_out)
+    else:
+        bundle = bundles.add(source, name=name, expected=sha256, check=_try_out)
     say(f"added {bundle.path.name}: mien predict --model {bundle.path.name} PHOTO")
+
+
+@app.command()
+def push(
+    name: Annotated[str, typer.Argument(help="A model's name or folder.")],
+    address: Annotated[str, typer.Argument(help="Where it goes: hf:OWNER/NAME.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Create the repository for you alone.")
+    ] = False,
+) -> None:
+    """Publish a model on the Hugging Face hub, with a model card made from its card.json.
+
+    Log in before with: hf auth login
+
+    Example: mien models push models/mine hf:me/mien-mine
+    """
+    from mien.hub import push as publish
+
+    say(f"published {publish(bundles.load(name), address, private=private)}")
 
 
 def _try_out(bundle: bundles.Bundle) -> None:
