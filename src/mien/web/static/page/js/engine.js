@@ -1,8 +1,11 @@
 // A worker that runs both graphs, and the calls to it. The npm package uses this file too.
 
-// `base` is the URL of the folder that holds config.json, model/ and ort/.
-export function startEngine(base) {
-  const worker = new Worker(new URL("./local-worker.js", import.meta.url), { type: "module" });
+// `base` is the URL of the folder that holds config.json, model/ and ort/; `script` the worker's,
+// where this file was bundled and the worker was not.
+export function startEngine(base, script) {
+  const worker = script
+    ? new Worker(script, { type: "module" })
+    : new Worker(new URL("./local-worker.js", import.meta.url), { type: "module" });
   const waiting = new Map();
   let count = 0;
   let broken = null;

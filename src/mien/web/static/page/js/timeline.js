@@ -23,11 +23,11 @@ export function drawTimeline(session, canvas, now = performance.now()) {
     .filter(({ seen }) => seen.has(chosen?.id))
     .map(({ time, seen }) => ({ time, shares: seen.get(chosen.id)[head] }));
   canvas.setAttribute("aria-label", told(points, config.emotions));
-  const x = (time) => canvas.width * (1 - (now - time) / SPAN);
+  const x = (time) => Math.round(canvas.width * (1 - (now - time) / SPAN)); // no seams
   points.forEach((point, i) => {
     const next = points[i + 1];
     if (!next || next.time - point.time > BREAK) return;
-    const width = Math.max(1, x(next.time) - x(point.time) + 0.5);
+    const width = Math.max(1, x(next.time) - x(point.time));
     let [from, to] = [canvas.height, canvas.height];
     for (const { id, colour } of config.emotions) {
       const [a, b] = [point.shares[id] * canvas.height, next.shares[id] * canvas.height];
