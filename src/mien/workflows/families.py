@@ -55,12 +55,12 @@ def find(name: str) -> Member:
     """
     import timm
 
-    from mien.train.recipe import names
-    from mien.train.starts import hub
+    from mien.library import names
+    from mien.registries import hub_has
 
     known = names()
     recipe = FAMILIES.get(name, name)
-    if recipe in OFFLINE and not hub.reachable("resnet18"):
+    if recipe in OFFLINE and not hub_has("resnet18"):
         recipe = OFFLINE[recipe]
     if recipe in known:
         return Member(name, recipe)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.train.recipe import Recipe
 
+BATCHES = 16
+"""Least steps of an epoch."""
 RUNS, ENSEMBLE, REPORT = "runs", "ensemble", "report.html"
 
 
@@ -34,14 +37,19 @@ class Job:
     talk: Talk
 
 
-def recipe_of(choice: plan.Choice, folder: Path, options: Options) -> Recipe:
-    """The recipe of a member as the plan trains it."""
+def recipe_of(choice: plan.Choice, folder: Path, options: Options, *, images: int) -> Recipe:
+    """The recipe of a member as the plan trains it on so many images.
+
+    Few images are learnt in smaller batches: an epoch of one step teaches little.
+    """
     sizes = choice.sizes
     changed = [f"epochs={choice.epochs}", f"network.size={sizes[-1]}", f"seed={options.seed}"]
     if len(sizes) > 1:
         changed.append(f'sizes={{"0"={sizes[0]},"{plan.SMALL_EPOCHS}"={sizes[1]}}}')
     else:
         changed.append("sizes={}")
+    if images < BATCHES * 64:
+        changed.append(f"batch_size={max(2, 2 ** int(math.log2(max(2, images / BATCHES))))}")
     return families.load(choice.member, choice.recipe, folder, options, changed)
 
 
@@ -50,8 +58,9 @@ def train(choice: plan.Choice, job: Job) -> None:
     from mien.train.fit import fit
     from mien.train.weights import FILE
 
-    recipe, run = recipe_of(choice, job.folder, job.options), job.out / RUNS / choice.member
+    run = job.out / RUNS / choice.member
     learn, held = job.data.of("train"), job.data.of("valid")
+    recipe = recipe_of(choice, job.folder, job.options, images=len(learn))
     job.steps.run(
         f"train {choice.member}", [recipe.to_toml(), learn.fingerprint()], [run / FILE],
         lambda: fit(recipe, learn, run, watch=job.talk.watch(choice.member), held=held),

@@ -143,10 +143,11 @@ def load_splits(folder: Path, seed: int) -> Dataset:
     from mien.train.samples import holdout_split
 
     data = load(folder)
+    there = set(data.split.tolist())
     for split in ("train", "test"):
-        if not len(data.of(split)):
+        if split not in there:
             raise ValueError(f"{folder}: no pictures in its {split} split; prepare it anew")
-    if len(data.of("valid")):
+    if "valid" in there:
         return data
     rows = (data.split == "train").nonzero()[0]
     held = holdout_split(data.group[rows], 0.1, seed=seed)[1]
