@@ -62,7 +62,7 @@ def fit(
         valid = valid if len(valid) else None
     state, origin = start(recipe, learn, watch)
     main = state.accelerator.is_main_process
-    with run.locked(folder, when=main), stoppable() as check:
+    with run.locked(folder, when=main):
         if main:
             facts = {
                 "data": learn.fingerprint(), "sketch": sketch(learn.images), "images": len(learn),
@@ -73,39 +73,49 @@ def fit(
         state.accelerator.wait_for_everyone()
         state.make = taught(recipe, state.make, watch)
         run.resume(folder, state)
-
-        def on_batch(images: int) -> None:
-            watch.advance(images)
-            check()
-
-        while state.epoch < recipe.epochs and not optim.enough(recipe, state.history):
-            prepare_epoch(state)
-            images, began = state.per_epoch * recipe.batch_size, time.monotonic()
-            watch.begin(state.epoch, recipe.epochs, images)
-            losses = train_epoch(state, on_batch=on_batch)
-            seconds = time.monotonic() - began
-            row = {
-                "epoch": state.epoch + 1, "size": recipe.size_at(state.epoch),
-                **{name: round(value, 5) for name, value in losses.items()},
-                "seconds": round(seconds, 1), "images_per_second": round(images / seconds, 1),
-            }  # fmt: skip
-            if held is not None:
-                row |= score(state, held)
-            if valid is not None:
-                row |= validate(state, valid)
-            run.check_finite(state.kept, state.epoch)
-            state.history.append(row)
-            if main:
-                run.keep(folder, state)
-            state.accelerator.wait_for_everyone()
-            watch.end(row)
-            watch.standing(optim.best_row(state.history), time_left(state))
+        with stoppable() as check:
+            while state.epoch < recipe.epochs and not optim.enough(recipe, state.history):
+                fit_epoch(state, folder, held=held, valid=valid, watch=watch, check=check)
         network = finish(state, folder, origin)
         if valid is not None:
             table = confusion(valid.emotion, predict_valid(state, valid))
             if main:
                 run.write_confusion(folder, table)
         return network
+
+
+def fit_epoch(
+    state: State, folder: Path, *, held: Dataset | None, valid: Dataset | None, watch: Watcher,
+    check: Callable[[], None],
+) -> None:  # fmt: skip
+    """Train the epoch that is next, score it, keep it, and tell of it; as ``fit``."""
+    recipe = state.recipe
+    prepare_epoch(state)
+    images, began = state.per_epoch * recipe.batch_size, time.monotonic()
+    watch.begin(state.epoch, recipe.epochs, images)
+
+    def on_batch(count: int) -> None:
+        watch.advance(count)
+        check()
+
+    losses = train_epoch(state, on_batch=on_batch)
+    seconds = time.monotonic() - began
+    row = {
+        "epoch": state.epoch + 1, "size": recipe.size_at(state.epoch),
+        **{name: round(value, 5) for name, value in losses.items()},
+        "seconds": round(seconds, 1), "images_per_second": round(images / seconds, 1),
+    }  # fmt: skip
+    if held is not None:
+        row |= score(state, held)
+    if valid is not None:
+        row |= validate(state, valid)
+    run.check_finite(state.kept, state.epoch)
+    state.history.append(row)
+    if state.accelerator.is_main_process:
+        run.keep(folder, state)
+    state.accelerator.wait_for_everyone()
+    watch.end(row)
+    watch.standing(optim.best_row(state.history), time_left(state))
 
 
 def start(recipe: Recipe, learn: Dataset, watch: Watcher) -> tuple[State, str]:

@@ -76,12 +76,12 @@ def _vgg16(where: str, trunk: str) -> Start:
 
 def _lite(variant: str) -> Callable[[str, str], Start]:
     def start(where: str, trunk: str) -> Start:
-        state = pypi.read_lite(variant, where)
-        if variant == "lite0" and trunk in pypi.B0:
-            state = pypi.with_open_gates(state, trunk)
-        elif trunk != pypi.lite_trunk(variant):
-            fits = pypi.lite_trunk(variant)
+        gated = variant == "lite0" and trunk in pypi.B0
+        fits = pypi.lite_trunk(variant)
+        if not gated and trunk != fits:
             raise ValueError(f"network.start={variant} fits network.trunk={fits}")
+        state = pypi.read_lite(variant, where)
+        state = pypi.with_open_gates(state, trunk) if gated else state
         return Start(pypi.lite_origin(variant), state, None, HALF, HALF)
 
     return start
