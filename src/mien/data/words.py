@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from mien.emotions import Emotion, parse, synonyms
@@ -53,6 +54,7 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
+@cache
 def split_of(word: str) -> str:
     """The split that a folder or a cell means: "train", "valid", "test", or "" for none."""
     plain = re.sub(r"[\s_-]", "", _plain(word))

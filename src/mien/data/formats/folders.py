@@ -48,6 +48,7 @@ def list_folder(tree: Tree, mapping: Mapping[str, str], numbers: str = "") -> Li
         folder: _class_of(folder, mapping, classes)
         for folder in {path.rpartition("/")[0] for path in tree.pictures}
     }
+    splits = {folder: split_above(f"{folder}/x") for folder in found}
     each = [found[path.rpartition("/")[0]] for path in tree.pictures]
     unknown: Counter[str] = Counter()
     outside: dict[int, tuple[str, str]] = {}
@@ -68,7 +69,7 @@ def list_folder(tree: Tree, mapping: Mapping[str, str], numbers: str = "") -> Li
         root=tree.root,
         id=list(tree.pictures),
         emotion=np.array([c.emotion if c else UNLABELLED for c in each], np.int64),
-        split=[split_above(path) for path in tree.pictures],
+        split=[splits[path.rpartition("/")[0]] for path in tree.pictures],
         usage=usages(tree.pictures),
         votes=no_votes(len(each)),
         ignored=len(tree.others),
