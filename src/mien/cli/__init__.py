@@ -14,7 +14,7 @@ EXTRAS = {
               "safetensors", "sklearn", "timm", "torch", "torchvision"),
     "measure": ("jinja2", "matplotlib", "onnx", "scipy"),
     "data": ("cleanlab",),
-    "web": ("fastapi", "multipart", "starlette", "uvicorn"),
+    "web": ("fastapi", "multipart", "prometheus_client", "starlette", "uvicorn", "websockets"),
     "video": ("av",),
     "parquet": ("pyarrow",),
     "ray": ("ray",),
