@@ -2,9 +2,10 @@
 
     python -m benchmarks.serve [--model NAME] [--requests 10000] [--clients 32]
 
-Prints four tables: both endpoints with and without micro-batching beside ``analyze_many`` and
-``classify`` in process; a long run in windows (p50, p99, memory); an overload; all on loopback,
-bounded in count and time. The clients share the machine's cores with the service.
+Prints five tables: requests a second, latency and memory for 1, 8 and 32 clients; both endpoints
+with and without micro-batching beside ``analyze_many`` in process; a long run in windows (p99,
+memory) with what it must hold: no 5xx but 503, memory within 10 % before and after; an overload.
+All on loopback, bounded in count and time. The clients share the machine's cores with the service.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from mien.infer.model import load
 
 PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 ROUND = 6.0  # seconds of one round of the comparison
+REST = 6.0  # seconds after which memory is looked at
 LIMIT = 600.0  # seconds after which the long run stops, however far it is
 
 
@@ -140,6 +142,25 @@ def pictures(count: int = 16) -> list[bytes]:
     return out
 
 
+def sizing(model_name: str | None, seconds: float = ROUND) -> list[str]:
+    """What 640x480 photos of one face take, by the number of clients that never pause."""
+    bodies = [request("/v1/analyze", photo, "image/jpeg") for photo in pictures()]
+    lines = [
+        "| clients | requests/s | p50, ms | p99, ms | memory, MB |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for clients in (1, 8, 32):
+        with Service(model_name) as service:
+            asyncio.run(burst(service, bodies, clients=clients, count=clients, seconds=ROUND))
+            got = asyncio.run(burst(service, bodies, clients=clients, seconds=seconds))
+            memory = service.memory()
+        lines.append(
+            f"| {clients} | {got.rate():.0f} | {got.percentile(0.5):.0f} | "
+            f"{got.percentile(0.99):.0f} | {memory:.0f} |"
+        )
+    return lines
+
+
 def compare(model_name: str | None, clients: int, rounds: int) -> list[str]:
     model = load(model_name)
     photos = pictures()
@@ -194,13 +215,28 @@ def compare(model_name: str | None, clients: int, rounds: int) -> list[str]:
 def endure(model_name: str | None, clients: int, count: int) -> list[str]:
     bodies = [request("/v1/analyze", photo, "image/jpeg") for photo in _small(pictures())]
     with Service(model_name) as service:
+        warm = min(count, 20 * clients)
+        asyncio.run(burst(service, bodies, clients=clients, count=warm, seconds=LIMIT))
+        time.sleep(REST)
+        before = service.memory()
         got = asyncio.run(
             burst(service, bodies, clients=clients, count=count, seconds=LIMIT, window=count // 8)
         )
+        time.sleep(REST)
+        after = service.memory()
     lines = ["| requests so far | p99 of the last eighth, ms | memory, MB |", "| --- | --- | --- |"]
     lines += [f"| {n:,} | {p99:.0f} | {memory:.0f} |" for n, p99, memory in got.marks]
     answers = ", ".join(f"{n:,} with {status}" for status, n in sorted(got.statuses.items()))
-    return [*lines, "", f"{answers}; p50 {got.percentile(0.5):.0f} ms, {got.rate():.0f} a second."]
+    failed = sum(n for status, n in got.statuses.items() if status >= 500 and status != 503)
+    change = after / before - 1
+    held = failed == 0 and abs(change) <= 0.1
+    return [
+        *lines,
+        "",
+        f"{answers}; p50 {got.percentile(0.5):.0f} ms, {got.rate():.0f} a second.",
+        f"{failed} with 5xx but 503; memory {before:.0f} MB before, {after:.0f} MB after "
+        f"({change:+.1%}): {'held' if held else 'NOT held'}.",
+    ]
 
 
 def _small(photos: list[bytes]) -> list[bytes]:
@@ -232,10 +268,11 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["compare", "endure", "overload"], default=None)
+    parser.add_argument("--only", choices=["sizing", "compare", "endure", "overload"], default=None)
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, shared by service and clients; {SIDE}x{SIDE} crops.\n")
     parts = {
+        "sizing": lambda: sizing(given.model),
         "compare": lambda: compare(given.model, given.clients, given.rounds),
         "endure": lambda: endure(given.model, given.clients, given.requests),
         "overload": lambda: overload(given.model),

@@ -73,8 +73,12 @@ def test_a_job_larger_than_a_batch_runs_alone():
 
 def test_one_crop_does_not_wait_for_all_of_many():
     order = []
-    batcher = Batcher(lambda crops, *, cam=False: order.append(int(crops[0, 0, 0])) or _scores(crops),
-                      batch_size=4)  # fmt: skip
+
+    def classify(crops, *, cam=False):
+        order.append(int(crops[0, 0, 0]))
+        return _scores(crops)
+
+    batcher = Batcher(classify, batch_size=4)
     many = object()
     futures = [batcher.submit(_crops(1, 4), request=many) for _ in range(5)]
     futures.append(batcher.submit(_crops(2)))

@@ -19,7 +19,7 @@ EXTRAS = {
     "fast": ("numba",),
     "measure": ("jinja2", "matplotlib", "onnx", "scipy"),
     "data": ("cleanlab",),
-    "web": ("fastapi", "multipart", "starlette", "uvicorn"),
+    "web": ("fastapi", "multipart", "prometheus_client", "starlette", "uvicorn", "websockets"),
     "video": ("av",),
     "heic": ("pillow_heif",),
     "parquet": ("pyarrow",),

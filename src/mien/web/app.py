@@ -95,7 +95,6 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's pages load scripts from elsewhere
         redoc_url=None,
-        root_path="/" + root_path.strip("/") if root_path.strip("/") else "",
     )
     app.state.gate, app.state.metrics = gate, metrics
     problems.install(app)
@@ -128,7 +127,7 @@ def create_app(
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     app.add_middleware(Guard, hosts=hosts, origins=allowed)
-    app.add_middleware(Requests, saw=metrics.saw)
+    app.add_middleware(Requests, saw=metrics.saw, root_path=root_path)
     return app
 
 

@@ -44,9 +44,10 @@ class _Flow:
 
 
 class FairPool:
-    """A pool of threads whose queue is fair (by virtual finish, as WFQ; its clock that of
-    start-time fair queueing, Goyal et al. 1996).
+    """A pool of threads whose queue is fair.
 
+    Jobs are taken by virtual finish, as in weighted fair queueing, with the clock of start-time
+    fair queueing (Goyal et al. 1996).
     The next job comes from the client that has had the least work, and there from the request that
     has had the least; work is counted in pixels. So a request of many large pictures delays one of
     a small picture by what is in progress at most. Large pictures leave one thread to small ones,

@@ -26,16 +26,24 @@ class Requests:
     Args:
         app: what is served.
         saw: called with the method, path, status and seconds of each request.
+        root_path: where a proxy shows the service; it may strip this from paths or not.
     """
 
     def __init__(
-        self, app: ASGIApp, *, saw: Callable[[str, str, int, float], object] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        saw: Callable[[str, str, int, float], object] | None = None,
+        root_path: str = "",
     ) -> None:
         self.app = app
+        self.root_path = f"/{root_path.strip('/')}" if root_path.strip("/") else ""
         self.saw = saw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
+        if self.root_path and scope["type"] != "lifespan":
+            scope = {**scope, "root_path": self.root_path}
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
