@@ -1,4 +1,4 @@
-"""mien reads what a face shows: seven expressions, and how ten people would have voted.
+"""mien recognises facial expressions: seven classes, and how ten people would vote.
 
 >>> import mien
 >>> model = mien.load()

@@ -46,7 +46,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Read what faces show: seven expressions, and how ten people would have voted.\n\n"
+        help="Recognise facial expressions: seven classes, and how ten people would vote.\n\n"
         "Start with: mien predict photo.jpg",
     )
 
@@ -54,12 +54,17 @@ def build() -> typer.Typer:
     def root(
         version: Annotated[
             bool,
-            typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+            typer.Option(
+                "--version",
+                is_eager=True,
+                callback=_print_version,
+                help="Show the version and exit.",
+            ),
         ] = False,
     ) -> None:
         pass
 
-    use, judge, make, house = "Use a model", "Judge a model", "Make a model", "Around the house"
+    use, judge, make, house = "Use a model", "Evaluate a model", "Make a model", "Diagnostics"
     for panel, verbs in {
         use: (predict.predict, video.video, study.summary, web.serve, web.page),
         judge: (measure.evaluate, measure.compare, measure.report, study.methods),
