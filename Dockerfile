@@ -4,7 +4,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE constraints.txt ./
 COPY src src
 RUN python -m venv /opt/mien \
-    && /opt/mien/bin/pip install --no-cache-dir -c constraints.txt ".[web,hub]" \
+    && /opt/mien/bin/pip install --no-cache-dir -c constraints.txt ".[web]" \
     && /opt/mien/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim

@@ -24,9 +24,6 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
-# Python
-
-
 MODULES = {
     "Bundles": ["mien.bundle"],
     "Data": ["mien.data.dataset"],
@@ -232,9 +229,6 @@ def _name(kind: Any) -> str:
 def _value(field: Any) -> str:
     value = field.get_default(call_default_factory=True)
     return "unset" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
-
-
-# HTTP
 
 
 def openapi() -> dict[str, Any]:

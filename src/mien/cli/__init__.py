@@ -100,7 +100,7 @@ def build() -> typer.Typer:
     ) -> None:
         pass
 
-    use, judge, make, house = "Use a model", "Evaluate a model", "Train a model", "Diagnostics"
+    use, judge, make, diagnose = "Use a model", "Evaluate a model", "Train a model", "Diagnostics"
     for panel, verbs in {
         use: (predict.predict, video.video, study.summary, web.serve, web.page),
         judge: (measure.evaluate, measure.compare, measure.report, study.methods),
@@ -115,12 +115,12 @@ def build() -> typer.Typer:
             export.export,
             calibrate.calibrate,
         ),
-        house: (doctor.doctor,),
+        diagnose: (doctor.doctor,),
     }.items():
         for verb in verbs:
             app.command(rich_help_panel=panel)(verb)
     app.add_typer(data.app, name="data", rich_help_panel=make)
-    app.add_typer(bundles.app, name="models", rich_help_panel=house)
+    app.add_typer(bundles.app, name="models", rich_help_panel=diagnose)
     return app
 
 

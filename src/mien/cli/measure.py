@@ -41,7 +41,7 @@ def evaluate(
     split: Split = "test",
     out: Out = None,
     draws: Draws = 1000,
-    seed: Annotated[int, typer.Option(help="Of resampling and folds.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of resampling and folds.")] = 0,
 ) -> None:
     """Measure a model, or any system's scores, with 95 % intervals.
 
@@ -98,7 +98,7 @@ def compare(
     draws: Draws = 1000,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
 ) -> None:
-    """Test two systems on the same pictures: McNemar and a paired bootstrap.
+    """Compare two models on the same pictures (McNemar's test, paired bootstrap).
 
     A .csv needs a column for the picture (id, file, …) and seven score columns under any common
     name of the emotions. Labels and votes come from the other side or from --data.
@@ -176,7 +176,7 @@ def report(
     ] = None,
     split: Split = "test",
     faces: Annotated[
-        bool, typer.Option(help="Show the pictures of the worst mistakes; needs --data.")
+        bool, typer.Option(help="Show pictures of the most confident errors; needs --data.")
     ] = True,
     out: Annotated[
         Path | None, typer.Option(help="The .html to write, and the .md beside it.")

@@ -44,16 +44,16 @@ def summary(
     table = read_faces(faces, head=head)
     columns = by or []
     groups = summarize(table, by=columns, cluster=cluster, draws=draws, seed=seed)
-    rows = [
-        [*group.key, str(group.faces)]
-        + [
-            f"{100 * share:.1f}" + (f" ({100 * low:.1f}–{100 * high:.1f})" if low == low else "")
-            for share, low, high in zip(group.share, group.low, group.high, strict=True)
-        ]
-        for group in groups
-    ]
-    words = range(len(columns))
-    Console().print(grid([*columns, "faces", *(f"{s} %" for s in SHARES)], rows, words=words))
+    rows = []
+    for group in groups:
+        head_cells = [*group.key, f"{group.faces:,}"]
+        for name, share, low, high in zip(SHARES, group.share, group.low, group.high, strict=True):
+            span = f"{100 * low:.1f}–{100 * high:.1f}" if low == low else ""
+            rows.append([*head_cells, name, f"{100 * share:.1f}", span])
+            head_cells = [""] * len(head_cells)  # a group's name stands once
+    words = (*range(len(columns)), len(columns) + 1)
+    heads = [*columns, "faces", "expression", "%", "95 % interval"]
+    Console().print(grid(heads, rows, words=words))
     if table.skipped:
         say(f"left out: {table.skipped:,} rows without a face", Console(stderr=True))
     if csv is not None:

@@ -89,7 +89,7 @@ def _classes(result: dict[str, Any]) -> str:
 def _silence(result: dict[str, Any]) -> str:
     at = result["abstain"]["confidence"]["0.8"]
     return (
-        f"If it may stay silent on the fifth of the pictures it is least sure of, it is right on "
+        "At 80 % coverage, leaving out the pictures it is least sure of, it is right on "
         f"{_n(at)} of 100 ({_range(at)}) of the rest."
     )
 
