@@ -113,7 +113,7 @@ def _from_bytes(data: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise _too_large(name, min(max_pixels, own)) from None
     except UnidentifiedImageError:
         raise ImageError(
-            f"{name}: not a picture in a format that Pillow reads; convert it to JPEG or PNG"
+            f"{name}: not a picture in a format that mien reads; convert it to JPEG or PNG"
         ) from None
     except ImageError:
         raise
