@@ -145,22 +145,21 @@ def save(png: bytes, path: Path, *, small: bool) -> None:
 
 
 def write_film(path: Path) -> Path:
-    """What the fake camera sees: one sample moving, then another."""
+    """What the fake camera sees: one sample, moving a little."""
+    face = Image.open(SAMPLES / "astronaut.jpg").convert("RGB").resize((480, 480))
     frames = []
-    for name in ("astronaut", "worried"):
-        face = Image.open(SAMPLES / f"{name}.jpg").convert("RGB").resize((480, 480))
-        for i in range(40):
-            frame = Image.new("RGB", (640, 480), "#8b97a3")
-            frame.paste(face, (80 + (i if i < 20 else 40 - i), 0))
-            file = io.BytesIO()
-            frame.save(file, "JPEG", quality=90)
-            frames.append(file.getvalue())
+    for i in range(40):
+        frame = Image.new("RGB", (640, 480), "#8b97a3")
+        frame.paste(face, (80 + (i if i < 20 else 40 - i) // 2, 0))
+        file = io.BytesIO()
+        frame.save(file, "JPEG", quality=90)
+        frames.append(file.getvalue())
     path.write_bytes(b"".join(frames))
     return path
 
 
 def write_unclear(path: Path) -> Path:
-    """A portrait too small and soft for people to say what it shows."""
+    """A portrait that is too small and soft for people to say what it shows."""
     face = Image.open(SAMPLES / "hopper.jpg").convert("RGB").crop((110, 70, 340, 300))
     face.resize((15, 15)).resize((120, 120)).filter(ImageFilter.GaussianBlur(3)).save(path)
     return path

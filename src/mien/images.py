@@ -155,7 +155,7 @@ def _unknown(head: bytes) -> str:
         return "a HEIC photo; install the extra, pip install 'mien[heic]', or export it as JPEG"
     if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"):
         return "an AVIF picture, which needs Pillow 11.3 or newer; upgrade it, or export it as JPEG"
-    return "not a picture in a format that Pillow reads; convert it to JPEG or PNG"
+    return "not a picture in a format that mien reads; convert it to JPEG or PNG"
 
 
 @cache
