@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import images
-from mien.infer.detect import BlazeFace
+from mien.infer.detect import RetinaFace
 from mien.infer.levels import scales
 
 SIZES = [40, 40, 48, 48, 56, 64, 80, 100, 130, 170, 220, 300]
@@ -29,7 +29,7 @@ EMPTY = ("brick", "gravel", "grass", "page", "text", "moon", "rocket", "coffee",
 DOUBTFUL = ("chelsea", "coins", "logo")  # a cat, heads on coins, a drawn face
 
 
-def found_by_size(detector: BlazeFace, console: Console) -> None:
+def found_by_size(detector: RetinaFace, console: Console) -> None:
     """Print how many faces of each size are found on sixteen textured montages, and false ones."""
     made: dict[int, list[int]] = {size: [] for size in sorted(set(SIZES))}
     false = 0
@@ -86,7 +86,7 @@ def times(console: Console) -> None:
     table = Table("search", "threads", "passes", "ms", "units", "ms tiled", "tiled / ours",
                   title="time of a search")  # fmt: skip
     for threads in (1, 0):
-        detector = BlazeFace(threads=threads)
+        detector = RetinaFace(threads=threads)
         unit = np.zeros((1, 192, 192, 3), np.uint8)
         unit_ms = best_ms(lambda u=unit, d=detector: d.session.run(None, {"pictures": u}), 20)
         for name, picture, min_face in cases:
@@ -108,7 +108,7 @@ def times(console: Console) -> None:
 def main() -> None:
     """Print both tables."""
     console = Console(width=120)
-    found_by_size(BlazeFace(), console)
+    found_by_size(RetinaFace(), console)
     times(console)
 
 

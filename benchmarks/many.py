@@ -30,8 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 import mien
-from mien.images import read
 from mien.cores import cores
+from mien.images import read
 from mien.infer.many import on_one_thread
 
 DISTINCT = 200

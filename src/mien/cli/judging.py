@@ -50,12 +50,12 @@ def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
     if bundle is None and not detector:
         return None
     from mien.bundle import sha256
-    from mien.infer.detect import BlazeFace
+    from mien.infer.detect import RetinaFace
 
     names = []
-    finder = BlazeFace(threshold=LEAST)
+    finder = RetinaFace(threshold=LEAST)
     if detector:
-        names.append(f"blazeface {sha256(finder.path)[:8]}")
+        names.append(f"{finder.name} {sha256(finder.path)[:8]}")
     unclear = None
     if bundle is not None:
         import mien

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mien.data import manifest as tables
 from mien.atomic import read_csv
+from mien.data import manifest as tables
 from mien.data.layout import encode
 from mien.data.packed import EXCLUDED, read_packed
 

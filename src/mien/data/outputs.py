@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.data import manifest as tables
 from mien.atomic import write_csv, write_json
+from mien.data import manifest as tables
 from mien.data.decisions import Decision
 from mien.data.duplicates import Copies
 from mien.data.fates import Fates

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from mien.data import check
 from mien.atomic import replacing
+from mien.data import check
 from mien.data.cache import Arrays, Cache, key_of
 from mien.data.dataset import SIZE, fit, pixel_hash
 from mien.data.listing import Listing

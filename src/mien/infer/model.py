@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien import bundle as bundles
 from mien.images import Source, read
 from mien.infer.crop import SIDE, crop_face, to_crop
-from mien.infer.detect import BlazeFace, Detection, Detector
+from mien.infer.detect import Detection, Detector, RetinaFace
 from mien.infer.lanes import Lanes
 from mien.infer.results import Expression, Face, Picture, Scores, check_head
 
@@ -38,7 +38,7 @@ def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "vot
         ValueError: an unknown head.
     """
     check_head(head)
-    return Model(bundles.load(bundle), BlazeFace(threads=threads), threads=threads, head=head)
+    return Model(bundles.load(bundle), RetinaFace(threads=threads), threads=threads, head=head)
 
 
 class Model:
