@@ -1,4 +1,4 @@
-"""Measure how FER-2013 frames a face, for ``LANDMARKS`` and ``BOX`` in ``src/mien/infer/detect.py``.
+"""Measure how FER-2013 frames a face, for ``LANDMARKS`` and ``BOX`` in ``mien.infer.detect``.
 
     python tools/measure_frame.py DATA/train
 

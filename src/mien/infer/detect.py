@@ -34,7 +34,7 @@ UPRIGHT, SURE = 45.0, 0.985
 WITNESSES, FACE_SIDE, AROUND_SIDE, TURN_SIDE = 3, 32, 96, 480
 """What is looked at in four turns: surest faces, their sides, theirs with what is around them,
 and the longest side of a copy of the whole picture."""
-TOLD, MORE = 0.7, 0.1
+TOLD, MORE = 0.9, 0.1
 """Score that tells a turn, and how much it must be above that of the picture as it stands."""
 
 
