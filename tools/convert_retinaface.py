@@ -72,7 +72,7 @@ def converted(source: onnx.ModelProto, *, exact: bool) -> onnx.ModelProto:
                     mode="nearest",
                     coordinate_transformation_mode="asymmetric",
                     nearest_mode="floor",
-                )  # fmt: skip
+                )
             )
         elif node.op_type in KEPT or (node.op_type == "Concat" and "/ssh" in node.output[0]):
             copy = onnx.NodeProto()
@@ -96,9 +96,13 @@ def converted(source: onnx.ModelProto, *, exact: bool) -> onnx.ModelProto:
     casts, stored = half(constants, 0 if exact else 8)
     model = helper.make_model(
         helper.make_graph(
-            [*casts, *nodes], "retinaface_mobilenet_025",
-            [helper.make_tensor_value_info("pictures", TensorProto.UINT8,
-                                           ["n", "height", "width", 3])],
+            [*casts, *nodes],
+            "retinaface_mobilenet_025",
+            [
+                helper.make_tensor_value_info(
+                    "pictures", TensorProto.UINT8, ["n", "height", "width", 3]
+                )
+            ],
             [helper.make_tensor_value_info("anchors", TensorProto.FLOAT, ["n", "anchors", 15])],
             stored,
         ),
@@ -106,15 +110,16 @@ def converted(source: onnx.ModelProto, *, exact: bool) -> onnx.ModelProto:
         ir_version=7,
         producer_name="mien tools/convert_retinaface.py",
         doc_string="RetinaFace MobileNet-0.25, biubug6/Pytorch_Retinaface, MIT",
-    )  # fmt: skip
+    )
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
 def one_head(parts: dict[str, np.ndarray]) -> np.ndarray:
     """Weights or biases of a level's three heads as one's: logit, box and landmarks by anchor."""
-    score, box, points = (parts[head].reshape(ANCHORS, -1, *parts[head].shape[1:])
-                          for head in HEADS)  # fmt: skip
+    score, box, points = (
+        parts[head].reshape(ANCHORS, -1, *parts[head].shape[1:]) for head in HEADS
+    )
     logit = score[:, 1:] - score[:, :1]  # a softmax over two is a sigmoid of their difference
     joined = np.concatenate([logit, box, points], axis=1)
     return joined.reshape(-1, *joined.shape[2:])

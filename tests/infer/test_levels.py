@@ -32,7 +32,7 @@ def test_min_face_below_one_is_refused() -> None:
 @pytest.mark.parametrize("size", [(300, 400), (1281, 640), (2600, 3900), (5000, 1300)])
 def test_every_place_has_one_tile_that_answers_for_it(size: tuple[int, int]) -> None:
     cut = tiles(*size)
-    assert all(max(r - le, b - t) <= TILE for le, t, r, b in cut)
+    assert all(max(part[2] - part[0], part[3] - part[1]) <= TILE for part in cut)
     for y in range(0, size[0], 37):
         for x in range(0, size[1], 41):
             owners = [

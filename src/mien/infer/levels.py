@@ -18,7 +18,7 @@ SMALL = 128
 """Pictures whose longest side would be shown at less than this are enlarged to it."""
 
 TILE, SHARED = 1280, 192
-"""Longest side of a tile, and what neighbours share: the largest face that all of them see whole."""
+"""Longest side of a tile, and what neighbours share: the largest face that both see whole."""
 
 Part = tuple[int, int, int, int]
 
