@@ -78,9 +78,9 @@ def test_portraits_come_back_through_detection(detector: RetinaFace) -> None:
         crop = crop_face(picture, detector.detect(picture)[0])
         canvas = np.full((240, 320, 3), 127, np.uint8)
         canvas[90:186, 120:216] = np.asarray(Image.fromarray(crop).resize((96, 96)))[:, :, None]
-        again = crop_face(canvas, detector.detect(canvas)[0])
-        assert np.corrcoef(again.ravel(), crop.ravel())[0, 1] > 0.6  # thin glasses
-        assert np.abs(again.astype(float) - crop).mean() < 26
+        matrix = placement(detector.detect(canvas)[0])
+        assert matrix[0, 0] == pytest.approx(2, rel=0.06)  # the same size, and the same middle
+        assert np.abs(matrix @ (24, 24, 1) - (168, 138)).max() < 2 * 2  # within 2 pixels of a crop
 
 
 @pytest.mark.parametrize("angle", [-30, 30])
