@@ -40,6 +40,6 @@ def test_every_place_has_one_tile_that_answers_for_it(size: tuple[int, int]) -> 
                 if (c := cores(part, *size))[0] <= x < c[2] and c[1] <= y < c[3]
             ]  # fmt: skip
             assert len(owners) == 1
-            left, top, right, bottom = owners[0]
-            assert left == 0 or x - left >= SHARED // 2
-            assert bottom == size[0] or bottom - y > 0
+            left, _, right, _ = owners[0]
+            assert left == 0 or x - left >= SHARED // 2  # far enough from the cut to be seen whole
+            assert right == size[1] or right - x >= SHARED // 2
