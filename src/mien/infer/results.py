@@ -128,7 +128,6 @@ class Face:
 
     ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` five
     (x, y) points (right eye, left eye, nose, right and left corner of the mouth; right and left
-    (x, y) points (right eye, left eye, nose, right and left corner of the mouth; right and left
     of the person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole
     picture was taken as a crop; ``track`` the person's number in a video, from 1.
     """
