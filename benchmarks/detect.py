@@ -1,16 +1,16 @@
 """Face detection: what is found at which size, and what a search costs.
 
-    python -m benchmarks.detect
+    python -m benchmarks.detect [--truth FOLDER]
 
-Needs scikit-image and matplotlib for their public-domain pictures. Times are ratios of the
-search's own unit, one run of the network on 192x192 pixels, and of a search in the usual way:
-overlapping 192x192 tiles at the same scales, run as one batch.
+Needs scikit-image and matplotlib for their public-domain pictures.
 """
 
+import argparse
 import io
-import math
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from benchmarks.montage import PORTRAITS, match, montage, sample
@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import images
-from mien.infer.detect import BlazeFace
-from mien.infer.levels import scales
+from mien.infer.boxes import turned_back
+from mien.infer.detect import RetinaFace
 
 SIZES = [40, 40, 48, 48, 56, 64, 80, 100, 130, 170, 220, 300]
 EMPTY = ("brick", "gravel", "grass", "page", "text", "moon", "rocket", "coffee", "horse", "retina",
@@ -29,7 +29,7 @@ EMPTY = ("brick", "gravel", "grass", "page", "text", "moon", "rocket", "coffee",
 DOUBTFUL = ("chelsea", "coins", "logo")  # a cat, heads on coins, a drawn face
 
 
-def found_by_size(detector: BlazeFace, console: Console) -> None:
+def found_by_size(detector: RetinaFace, console: Console) -> None:
     """Print how many faces of each size are found on sixteen textured montages, and false ones."""
     made: dict[int, list[int]] = {size: [] for size in sorted(set(SIZES))}
     false = 0
@@ -59,14 +59,35 @@ def best_ms(call: Callable[[], object], repeats: int) -> float:
     return min(spent) * 1e3
 
 
-def tiles(shape: tuple[int, ...], min_face: int) -> int:
-    """Tiles of 192x192 that cover the same scales, overlapping by the largest face of each."""
-    total, smallest = 0, 24
-    for scale in scales(shape[0], shape[1], min_face):
-        sides = [math.ceil(side * scale) for side in shape[:2]]
-        step = 192 - 2 * smallest
-        total += math.prod(1 + math.ceil(max(0, side - 192) / step) for side in sides)
-    return total
+def recall(folder: Path, console: Console) -> None:
+    """Print the share of faces found by size on FOLDER/photos, of which FOLDER/truth.json knows.
+
+    ``truth.json`` maps files to boxes [x0, y0, x1, y1, kind]: F a face, I one to ignore.
+    """
+    truth = json.loads((folder / "truth.json").read_text())
+    detector = RetinaFace(threads=1)
+    table = Table("turned by", "40 px and more", "20 to 40", "below 20", "false, or unlisted")
+    for quarters in range(4):
+        sizes: dict[int, list[int]] = {0: [], 1: [], 2: []}
+        extra = 0
+        for name, boxes in truth.items():
+            image = images.read(folder / "photos" / name)
+            height, width = image.shape[:2]
+            found = detector.detect(np.ascontiguousarray(np.rot90(image, quarters)))
+            rows = np.array([[*f.box, *f.landmarks.ravel(), f.score] for f in found], np.float32)
+            rows = turned_back(rows.reshape(-1, 15), quarters, height, width)
+            left = [tuple(row[:4]) for row in rows]
+            for *box, kind in sorted(boxes, key=lambda b: -(b[2] - b[0])):
+                hit = next((b for b in left if match([tuple(box)], [b], 0.35)[0]), None)
+                if hit is not None and kind != "X":
+                    left.remove(hit)
+                if kind == "F":
+                    side = ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+                    sizes[0 if side >= 40 else 1 if side >= 20 else 2].append(hit is not None)
+            extra += len(left)
+        cells = (f"{sum(v)}/{len(v)} = {sum(v) / max(len(v), 1):.1%}" for v in sizes.values())
+        table.add_row(f"{90 * quarters} degrees", *cells, str(extra))
+    console.print(table)
 
 
 def times(console: Console) -> None:
@@ -83,32 +104,27 @@ def times(console: Console) -> None:
         ("1920x1440, min_face 40", np.asarray(astronaut.resize((1920, 1440))), 40),
         ("12 MP, min_face 40", photo, 40),
     )
-    table = Table("search", "threads", "passes", "ms", "units", "ms tiled", "tiled / ours",
-                  title="time of a search")  # fmt: skip
+    table = Table("search", "threads", "runs", "ms", title="time of a search")
     for threads in (1, 0):
-        detector = BlazeFace(threads=threads)
-        unit = np.zeros((1, 192, 192, 3), np.uint8)
-        unit_ms = best_ms(lambda u=unit, d=detector: d.session.run(None, {"pictures": u}), 20)
+        detector = RetinaFace(threads=threads)
         for name, picture, min_face in cases:
             ms = best_ms(lambda p=picture, m=min_face, d=detector: d.detect(p, min_face=m), 5)
-            count = tiles(picture.shape, min_face)
-            stack = np.zeros((count, 192, 192, 3), np.uint8)
-            tiled = best_ms(lambda s=stack, d=detector: d.session.run(None, {"pictures": s}), 2)
-            passes = " ".join(
-                f"{w}x{h}" for h, w in detector.passes(picture.shape, min_face=min_face)
-            )
-            table.add_row(name, str(threads or "all"), passes, f"{ms:.1f}", f"{ms / unit_ms:.1f}",
-                          f"{tiled:.1f} ({count})", f"{tiled / ms:.2f}")  # fmt: skip
+            runs = detector.passes(picture.shape, min_face=min_face)
+            table.add_row(name, str(threads or "all"), str(len(runs)), f"{ms:.1f}")
         whole = best_ms(lambda d=detector: d.detect(images.read(jpeg.getvalue())), 3)
-        table.add_row("12 MP JPEG, decoded and searched", str(threads or "all"), "", f"{whole:.1f}",
-                      f"{whole / unit_ms:.1f}", "", "")  # fmt: skip
+        table.add_row("12 MP JPEG, decoded and searched", str(threads or "all"), "", f"{whole:.1f}")
     console.print(table)
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--truth", type=Path, help="folder of photos/ and truth.json")
+    args = parser.parse_args()
     console = Console(width=120)
-    found_by_size(BlazeFace(), console)
+    if args.truth:
+        recall(args.truth, console)
+    found_by_size(RetinaFace(), console)
     times(console)
 
 

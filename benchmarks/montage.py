@@ -10,7 +10,7 @@ from PIL import Image, ImageEnhance
 
 from mien import images
 
-# portrait, and the square box of its face as full-range BlazeFace draws it
+# portrait, and the square box of its face as BlazeFace drew it
 PORTRAITS = (
     (Path(skimage.__file__).parent / "data" / "astronaut.png", (172, 68, 278, 174)),
     (Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", (160, 122, 369, 331)),

@@ -1,4 +1,4 @@
-"""Measure how FER-2013 frames a face, for ``FRAME`` and ``BOX`` in ``src/mien/infer/crop.py``.
+"""Measure how FER-2013 frames a face, for ``LANDMARKS`` and ``BOX`` in ``mien.infer.detect``.
 
     python tools/measure_frame.py DATA/train
 
@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mien.infer.crop import FRAME, SIDE, crop_face, placement
-from mien.infer.detect import BlazeFace, Detection
+from mien.infer.crop import SIDE, crop_face, placement
+from mien.infer.detect import LANDMARKS, Detection, RetinaFace
 
 ENLARGE, MARGIN = 4, 24  # margin in pixels of the crop
-MIRRORED = [1, 0, 2, 3, 5, 4]  # landmarks of a mirrored face
+MIRRORED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
 
 
 def frame_in_black(crop: np.ndarray, enlarge: int = ENLARGE) -> np.ndarray:
@@ -29,13 +29,13 @@ def frame_in_black(crop: np.ndarray, enlarge: int = ENLARGE) -> np.ndarray:
     return np.asarray(grey.resize((side, side), Image.Resampling.BICUBIC).convert("RGB"))
 
 
-def find(detector: BlazeFace, crop: np.ndarray) -> Detection | None:
+def find(detector: RetinaFace, crop: np.ndarray) -> Detection | None:
     """The best face of a framed crop, in pixels of the framed picture."""
     faces = detector.detect(frame_in_black(crop), min_face=SIDE * ENLARGE // 2)
     return faces[0] if faces else None
 
 
-def measure(detector: BlazeFace, crops: list[np.ndarray]) -> None:
+def measure(detector: RetinaFace, crops: list[np.ndarray]) -> None:
     """Print landmarks and box: median, and half of the range that holds the middle 68 %."""
     found = [face for face in (find(detector, crop) for crop in crops) if face]
     print(f"found {len(found)} of {len(crops)} ({len(found) / len(crops):.1%})")
@@ -43,7 +43,7 @@ def measure(detector: BlazeFace, crops: list[np.ndarray]) -> None:
     flipped = points[:, MIRRORED] * (-1, 1) + (SIDE, 0)
     both = np.concatenate([points, flipped])
     spread = np.diff(np.quantile(both, [0.16, 0.84], axis=0), axis=0)[0] / 2
-    for name, (x, y), (dx, dy) in zip(FRAME, np.median(both, axis=0), spread, strict=True):
+    for name, (x, y), (dx, dy) in zip(LANDMARKS, np.median(both, axis=0), spread, strict=True):
         print(f"{name:>10}  x {x:5.1f} ±{dx:4.1f}   y {y:5.1f} ±{dy:4.1f}")
     box = np.array([face.box for face in found]) / ENLARGE - MARGIN
     mirror = box[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (SIDE, 0, SIDE, 0)
@@ -54,7 +54,7 @@ def measure(detector: BlazeFace, crops: list[np.ndarray]) -> None:
           f"{np.quantile(np.abs(roll), 0.9):.0f} degrees")  # fmt: skip
 
 
-def paste_back(detector: BlazeFace, crops: list[np.ndarray]) -> None:
+def paste_back(detector: RetinaFace, crops: list[np.ndarray]) -> None:
     """Print how close crops come back to themselves from a larger, black canvas."""
     corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]])
     own = frame_in_black(np.full((SIDE, SIDE), 255, np.uint8))
@@ -91,7 +91,7 @@ def main() -> None:
     paths = sorted(args.train.glob("*/*.png"))
     chosen = np.random.default_rng(0).permutation(len(paths))[: args.sample + args.paste]
     crops = [np.asarray(Image.open(paths[i]).convert("L")) for i in chosen]
-    detector = BlazeFace()
+    detector = RetinaFace()
     measure(detector, crops[: args.sample])
     paste_back(detector, crops[args.sample :])
 

@@ -100,7 +100,8 @@ class Head:
 
     def posed(self, amounts: dict[str, float]) -> np.ndarray:
         """Pixels with mouth and brows moved; each move is (x, y, down, radius)."""
-        right, left, _, mouth = self.landmarks[:4]
+        right, left = self.landmarks[:2]
+        mouth = self.landmarks[3:].mean(axis=0)
         unit = float(np.linalg.norm(left - right))
         smile, frown, anger = (amounts.get(pose, 0.0) for pose in (SMILE, FROWN, ANGER))
         corner = (-0.27 * smile + 0.28 * frown + 0.05 * anger) * unit

@@ -31,7 +31,7 @@ BARE = [
     "-c",
     "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None); import onnxruntime, sys;"
     "from pathlib import Path; "
-    f"onnxruntime.InferenceSession({str(ROOT / 'src/mien/assets/blazeface.onnx')!r})",
+    f"onnxruntime.InferenceSession({str(ROOT / 'src/mien/assets/retinaface.onnx')!r})",
 ]
 
 

@@ -1,29 +1,35 @@
-"""At which scales a picture is searched for faces."""
+"""At which scales, and in which parts, a picture is searched for faces."""
 
 import math
 
-SEARCH_SIDE = 1600
-"""Longest side, in pixels, at which a picture is searched; 1920 costs 1.4 times as much."""
-BASE_SIDE = 128
-"""Longest side of the first pass, which must see faces as large as the picture itself.
-
-The network was trained at 192 pixels, but is less and less sure of faces above 110 pixels.
-"""
-SURE_SIZE = 24
-"""Faces of this many pixels are found surely, on any ground (``benchmarks/detect.py``)."""
+SEEN = 26
+"""Faces of ``min_face`` pixels are shown to the network at this many (``benchmarks/detect.py``)."""
+LEAST = 16
+"""Down to this ``min_face`` a picture is at most searched at its own size; below, enlarged."""
 DEFAULT_MIN_FACE = 40
 
-STEP = 4.5
-"""Factor between passes at most: one pass sees faces of 24 to 110 pixels surely."""
+WHOLE = 1024
+"""Longest side, in pixels, at which one pass sees faces as large as the picture itself."""
+BASE_SIDE = 640
+"""Longest side of the first pass over a picture that needs more than one."""
+STEP = 5.0
+"""Factor between passes at most: each sees faces from ``SEEN`` pixels to the tiles' overlap."""
+SMALL = 128
+"""Pictures whose longest side would be shown at less than this are enlarged to it."""
+
+TILE, SHARED = 1280, 192
+"""Longest side of a tile, and what neighbours share: the largest face that both see whole."""
+
+Part = tuple[int, int, int, int]
 
 
 def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[float, ...]:
     """Factors by which to resize a picture for each pass, smallest first.
 
-    The first pass sees the whole picture at ``BASE_SIDE``; the last one shows faces of
-    ``min_face`` pixels at ``SURE_SIZE``. Pictures above ``SEARCH_SIDE`` count as reduced to it,
-    and faces of less than 40 pixels of the reduced picture (1/40 of its long side) are searched
-    for only where ``min_face`` itself is below 40.
+    The last pass shows faces of ``min_face`` pixels at ``SEEN`` pixels, whatever the picture's
+    size; ``min_face`` of ``LEAST`` to ``SEEN`` are searched for at the picture's own size, and
+    smaller ones at up to twice that. Where the last pass is too large to see a face that fills
+    the picture, others stand before it.
 
     Raises:
         ValueError: ``min_face`` is below 1.
@@ -31,11 +37,40 @@ def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[f
     if min_face < 1:
         raise ValueError(f"min_face is {min_face}; give at least 1 pixel")
     long_side = max(height, width)
-    reduced = max(1.0, long_side / SEARCH_SIDE)
-    smallest = max(min_face, min(min_face, DEFAULT_MIN_FACE) * reduced)
+    finest = min(2.0, max(SEEN / min_face if min_face > SEEN else 1.0, LEAST / min_face))
+    finest = max(finest, SMALL / long_side)
     base = BASE_SIDE / long_side
-    finest = min(SURE_SIZE / smallest, SEARCH_SIDE / long_side)
-    if finest <= base:
-        return (base,)
+    if finest * long_side <= WHOLE:
+        return (finest,)
     steps = math.ceil(math.log(finest / base, STEP))
     return tuple(base * (finest / base) ** (i / steps) for i in range(steps + 1))
+
+
+def parts(side: int) -> list[tuple[int, int]]:
+    """Begin and end, in pixels, of the tiles along one side: overlapping, and of equal length."""
+    if side <= TILE:
+        return [(0, side)]
+    count = math.ceil((side - SHARED) / (TILE - SHARED))
+    length = math.ceil((side - SHARED) / count) + SHARED
+    starts = [min(i * (length - SHARED), side - length) for i in range(count)]
+    return [(start, start + length) for start in starts]
+
+
+def tiles(height: int, width: int) -> list[Part]:
+    """Left, top, right and bottom of the tiles of a pass of this size, in rows."""
+    return [
+        (left, top, right, bottom) for top, bottom in parts(height) for left, right in parts(width)
+    ]
+
+
+def cores(part: Part, height: int, width: int) -> Part:
+    """The region whose faces a tile answers for: up to the middle of what it shares with others."""
+    left, top, right, bottom = part
+    half = SHARED // 2
+    far = max(height, width) * 4  # the rim of the picture belongs to its tile, with what leaves it
+    return (
+        left + half if left else -far,
+        top + half if top else -far,
+        right - half if right < width else width + far,
+        bottom - half if bottom < height else height + far,
+    )

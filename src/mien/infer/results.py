@@ -155,10 +155,10 @@ class Scores:
 class Face:
     """A face in a picture.
 
-    ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` six
-    (x, y) points (right eye, left eye, nose, mouth, right ear, left ear; right and left of the
-    person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole picture
-    was taken as a crop; ``track`` the person's number in a video, from 1.
+    ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` five
+    (x, y) points (right eye, left eye, nose, right and left corner of the mouth; right and left
+    of the person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole
+    picture was taken as a crop; ``track`` the person's number in a video, from 1.
     """
 
     box: tuple[float, float, float, float]

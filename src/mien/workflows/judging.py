@@ -57,10 +57,10 @@ def finder_with(detector: Detector, key: str) -> Finder:
 def face_finder() -> Finder:
     """The finder with the detector that ``mien predict`` uses."""
     from mien.bundle import sha256
-    from mien.infer.detect import BlazeFace
+    from mien.infer.detect import RetinaFace
 
-    detector = BlazeFace()
-    return finder_with(detector, f"blazeface {sha256(detector.path)[:8]}")
+    detector = RetinaFace()
+    return finder_with(detector, f"retinaface {sha256(detector.path)[:8]}")
 
 
 def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
@@ -74,12 +74,12 @@ def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
     if bundle is None and not detector:
         return None
     from mien.bundle import sha256
-    from mien.infer.detect import BlazeFace
+    from mien.infer.detect import RetinaFace
 
     names = []
-    finder = BlazeFace(threshold=LEAST)
+    finder = RetinaFace(threshold=LEAST)
     if detector:
-        names.append(f"blazeface {sha256(finder.path)[:8]}")
+        names.append(f"{finder.name} {sha256(finder.path)[:8]}")
     unclear = None
     if bundle is not None:
         import mien

@@ -76,9 +76,9 @@ function nested(flat, [maps, height, width]) {
 }
 
 async function search({ data, width, height }) {
-  const pictures = new ort.Tensor("uint8", data, [1, height, width, 3]);
+  const pictures = new ort.Tensor("uint8", new Uint8Array(data.buffer), [1, height, width, 3]);
   const out = await detector.run({ pictures });
-  return { raw: out.boxes.data, logits: out.scores.data };
+  return out.anchors.data;
 }
 
 // An upright RGB image on white; the browser's decoder, without its colour management.
