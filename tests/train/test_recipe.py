@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.library import about
 from mien.train.recipe import Recipe, known_keys, load, parse, vary
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
@@ -14,9 +15,10 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 def test_every_recipe_parses_states_its_command_and_round_trips(path: Path):
     recipe = load(path)
     assert recipe.same_training(parse(tomllib.loads(recipe.to_toml())))
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# mien ")
-    assert path.name in first
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == f"# {about(path)}"
+    assert lines[0].endswith(".")
+    assert lines[1] == f"# mien train {path.stem} DATA"
 
 
 def test_unknown_key_names_the_nearest():
