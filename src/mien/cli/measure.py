@@ -22,7 +22,7 @@ Split = Annotated[str, typer.Option(help="Which split of the data: train, valid 
 Draws = Annotated[int, typer.Option(help="Bootstrap resamples behind each interval.", min=10)]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Where labels and votes are: a data folder or a predictions.npz."),
+    typer.Option(help="Source of labels and votes: a data folder or a predictions.npz."),
 ]
 
 

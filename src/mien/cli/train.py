@@ -200,7 +200,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     if first and history:
         draw({recipe.name: history}, folder / "curves.png")
     if stopped:
-        say(f"stopped; {folder} keeps the last full epoch, the same command goes on")
+        say(f"stopped; {folder} keeps the last full epoch; the same command resumes")
         raise typer.Exit(128 + stopped.number)
     table = read_confusion(folder) if first and not folds else []
     if table:

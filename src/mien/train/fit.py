@@ -288,7 +288,7 @@ def live_teacher(recipe: Recipe) -> Callable[[Tensor], Tensor] | None:
 
 @torch.no_grad()
 def _settle(network: Network, average: Network, last: str) -> None:
-    """Give layers that will stand still their averaged weights, which vary less than the last."""
+    """Give the layers that are about to be frozen their averaged weights, which are less noisy."""
     layers, state = layers_upto(network.trunk, last), average.trunk.state_dict()
     for name, value in network.trunk.state_dict().items():
         if name.rpartition(".")[0] in layers:

@@ -71,7 +71,7 @@ def build_optimizer(
         )  # fmt: skip
     except (AssertionError, ImportError, RuntimeError, TypeError) as error:  # bnb*, fused*: a GPU
         raise ValueError(
-            f"optimizer.name={name}: not to be had here ({error}); choose another, as adamw"
+            f"optimizer.name={name}: not available here ({error}); choose another, such as adamw"
         ) from error
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
@@ -87,7 +87,7 @@ def layer_depths(trunk: nn.Module) -> dict[str, int]:
     matcher: Any = getattr(trunk, "group_matcher", None)
     if matcher is None:
         raise ValueError(
-            f"transfer.layer_decay: {type(trunk).__name__} is not parted into layers; set it to 1"
+            f"transfer.layer_decay: {type(trunk).__name__} does not name its layers; set it to 1"
         )
     layer: dict[str, int] = group_parameters(trunk, matcher(coarse=False), reverse=True)
     top = max(layer.values())

@@ -90,7 +90,8 @@ class Recipe(Section):
                 raise ValueError(f"{key} needs a held-out score; set data.holdout=0.1")
         if self.transfer.frozen_epochs >= max(self.epochs, 1):
             raise ValueError(
-                f"transfer.frozen_epochs must leave epochs for the trunk, of {self.epochs}; give "
+                "transfer.frozen_epochs must leave some of the epochs for the trunk, of "
+                f"{self.epochs}; give "
                 "fewer, or a share such as 0.1"
             )
         return self
@@ -100,7 +101,7 @@ class Recipe(Section):
         return self._at(self.sizes, epoch, self.network.size)
 
     def frozen_at(self, epoch: int) -> str:
-        """The last of the trunk's layers that stand still in this epoch (from 0); "" is none."""
+        """The last frozen layer of the trunk in this epoch (from 0); "" is none."""
         return self._at(self.transfer.freeze, epoch, "")
 
     @property
@@ -192,7 +193,7 @@ def parse(tree: Mapping[str, Any], *, source: str = "recipe") -> Recipe:
 
 
 def vary(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with some keys changed (``{"optimizer.lr": 3e-4}``), checked anew."""
+    """The recipe with some keys changed (``{"optimizer.lr": 3e-4}``), checked again."""
     tree = recipe.model_dump(exclude_none=True)
     for key, value in changes.items():
         _put(tree, key, value)
@@ -208,7 +209,7 @@ def check_name(name: str) -> str:
     parts = re.split(r"[/\\]", name)
     odd = any(part.strip() in ("", ".", "..") for part in parts)
     if odd or not name.isprintable() or re.match("[A-Za-z]:", name):
-        raise ValueError(f"{name!r} cannot name a run's folder; give a plain name, as my_run")
+        raise ValueError(f"{name!r} cannot name a run's folder; give a plain name such as my_run")
     if max(len(part.encode()) for part in parts) > LONGEST_NAME:
         raise ValueError(f"longer than {LONGEST_NAME} bytes; give a shorter name")
     return name

@@ -102,7 +102,7 @@ def read_recipe(folder: Path) -> Recipe:
     try:
         return parse(tomllib.loads(path.read_text(encoding="utf-8")), source=str(path))
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not TOML ({error}); the run cannot go on") from None
+        raise ValueError(f"{path}: not TOML ({error}); the run cannot be resumed") from None
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def load_network(folder: Path) -> tuple[Recipe, Network]:
     """
     recipe = read_recipe(folder)
     if not (folder / weights.FILE).is_file():
-        raise FileNotFoundError(f"{folder}: the run has not ended; `mien train` goes on with it")
+        raise FileNotFoundError(f"{folder}: the run has not finished; `mien train` resumes it")
     return recipe, starts.restore(recipe.network, folder / weights.FILE)
 
 

@@ -91,7 +91,7 @@ class Targets(Section):
     """Share of the teacher in each target."""
     teacher_views: Literal[0, 2, 8] = 8
     """Views of each picture that the teacher is asked for, once: as it is, or four shifts;
-    mirrored. With 0 it is asked anew about each batch, as that was changed and mixed."""
+    mirrored. With 0 it is asked about each batch, as augmented and mixed."""
     temperature: float = Field(default=1.0, gt=0)
     """Above 1 the teacher's scores are flattened, below 1 sharpened."""
 

@@ -240,7 +240,9 @@ def check_space(recipe: Recipe) -> None:
 
     known = known_keys()
     if not recipe.tune.space:
-        raise ValueError('tune.space is empty; name a recipe key, as "optimizer.lr" = [1e-4, 1e-3]')
+        raise ValueError(
+            'tune.space is empty; name a recipe key, such as "optimizer.lr" = [1e-4, 1e-3]'
+        )
     for key, choices in recipe.tune.space.items():
         if key not in known:
             raise ValueError(f"tune.space: {key!r} is not a key of a recipe")
@@ -252,7 +254,7 @@ def check_space(recipe: Recipe) -> None:
         if any(isinstance(value, list | dict) for value in values):
             raise ValueError(
                 f"tune.space: {key!r} takes lists or tables, which a study cannot choose from; "
-                "search another key, and train a recipe for each of these"
+                "search another key, or train one recipe for each value"
             )
         try:
             suggest(FixedTrial({key: values[0] if values else None}), {key: choices})

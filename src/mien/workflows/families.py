@@ -68,7 +68,7 @@ def find(name: str) -> Member:
         return Member(name, "resnet18", trunk=name)
     raise ValueError(
         f"--families {name}: no family ({', '.join(FAMILIES)}), recipe ({', '.join(known)}) or "
-        "network of timm has this name"
+        "timm network has this name"
     )
 
 

@@ -146,7 +146,9 @@ def load_splits(folder: Path, seed: int) -> Dataset:
     there = set(data.split.tolist())
     for split in ("train", "test"):
         if split not in there:
-            raise ValueError(f"{folder}: no pictures in its {split} split; prepare it anew")
+            raise ValueError(
+                f"{folder}: no pictures in its {split} split; run mien data prepare again"
+            )
     if "valid" in there:
         return data
     rows = (data.split == "train").nonzero()[0]

@@ -179,7 +179,7 @@ def _links(
     for stage in widths:
         if stage not in known:
             raise ValueError(
-                f"network.widths: no stage {stage!r} of such blocks; there are "
+                f"network.widths: no stage {stage!r} of depthwise-separable blocks; there are "
                 f"{', '.join(known) or 'none'}"
             )
     for (stage, block), (_, after) in pairwise([*blocks, ("", None)]):
@@ -192,7 +192,7 @@ def _links(
             )
         if widths[stage] >= block.conv_pw.out_channels:
             raise ValueError(
-                f"network.widths: {stage} has {block.conv_pw.out_channels} channels; "
+                f"network.widths: {stage} has {block.conv_pw.out_channels} channels, and "
                 f"{widths[stage]} are not fewer"
             )
         yield block, after, widths[stage]

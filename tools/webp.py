@@ -1,0 +1,34 @@
+"""Writes a picture as WebP within what a file of the repository may weigh."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+BUDGET = 150_000
+"""Most bytes of a picture in the repository."""
+WIDEST = 1920
+TALLEST = 3000
+
+
+def save_webp(image: Image.Image, path: Path) -> Path:
+    """Write ``image`` to ``path`` with the suffix ``.webp``, at the best quality that fits.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        ValueError: it does not fit at any quality.
+    """
+    image = image.convert("RGB")
+    image.thumbnail((WIDEST, TALLEST))
+    for quality in (90, 80, 70, 60, 50, 40):
+        file = io.BytesIO()
+        image.save(file, "WEBP", quality=quality, method=6)
+        if len(file.getvalue()) <= BUDGET:
+            target = path.with_suffix(".webp")
+            target.write_bytes(file.getvalue())
+            return target
+    raise ValueError(f"{path}: more than {BUDGET:,} bytes at any quality; picture less of it")
