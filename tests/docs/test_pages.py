@@ -52,3 +52,19 @@ def test_wording_is_plain(page):
 
 def test_the_readme_is_a_page_and_a_half():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_files_that_contributing_names_exist():
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    named = set(
+        re.findall(r"`((?:src|tests|tools|recipes|benchmarks|docs|packages)/[^`\s]*)`", text)
+    )
+    assert len(named) > 30
+    for path in named - {"src/mien/strings/LANGUAGE.json"}:
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"python -m (benchmarks\.\w+)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+    for script in re.findall(r"python (tools/\w+\.py)", text):
+        assert (ROOT / script).exists(), script
+    changes = re.findall(r"^1\. Code: (.*?)^2\. Test: ", text, re.M | re.S)
+    assert len(changes) == 10
