@@ -14,9 +14,9 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 def test_every_recipe_parses_states_its_command_and_round_trips(path: Path):
     recipe = load(path)
     assert recipe.same_training(parse(tomllib.loads(recipe.to_toml())))
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# mien ")
-    assert path.name in first
+    about, command = path.read_text(encoding="utf-8").splitlines()[:2]
+    assert about.startswith("# ") and about.endswith(".") and len(about) <= 124
+    assert command == f"# mien train {path.stem} DATA"
 
 
 def test_unknown_key_names_the_nearest():

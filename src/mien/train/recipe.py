@@ -41,21 +41,26 @@ class Recipe(Section):
     """One training, whole."""
 
     name: str = "run"
+    """Name of the run's folder below ``runs/``; the recipe's file name unless given."""
     epochs: int = Field(default=8, ge=1, le=100_000)
+    """Passes over the training pictures."""
     batch_size: int = Field(default=64, ge=2, le=1_000_000)
+    """Pictures in a batch, over all processes."""
     seed: int = Field(default=0, ge=0, lt=2**63)
+    """Seed of initial weights, order and augmentation."""
     ema: float = Field(default=0.998, ge=0, lt=1)
-    """Decay of the averaged weights, which are kept; less in early steps; 0 keeps the raw ones."""
+    """Decay of the exponential moving average of the weights, which is kept. The decay warms up.
+    0 keeps the raw weights."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
-    """auto is bf16 where it was measured to pay: on GPUs, with AMX, and on AMD's AVX-512."""
+    """auto is bf16 where it is faster: on GPUs, with AMX, and on AMD's AVX-512."""
     kernels: Literal["auto", "stock"] = "auto"
-    """auto trains with layers that are faster on this CPU (the extra ``fast``); stock never does.
-    The weights are the same kind either way."""
+    """auto trains with layers that are faster on this CPU (the extra ``fast``); stock keeps
+    PyTorch's. The weights are interchangeable."""
     compile: bool = False
-    """Compile the network (torch.compile): slow to start, another rounding."""
+    """Compile the network (torch.compile): it starts slowly, and rounds differently."""
     sizes: dict[str, Annotated[int, Field(ge=24, le=512)]] = Field(default={})
-    """Progressive size: when it begins -> pixels; before the first, ``network.size``. A key is an
-    epoch (from 0), or a share of the training: 0.4 is after two fifths."""
+    """Progressive resizing: from when on -> pixels a side; ``network.size`` before the first. A key
+    is an epoch (from 0), or a share of the training: 0.4 is after two fifths."""
     data: Data = Data()
     network: Network = Network()
     transfer: Transfer = Transfer()
