@@ -14,21 +14,24 @@ TALLEST = 3000
 
 
 def save_webp(image: Image.Image, path: Path) -> Path:
-    """Write ``image`` to ``path`` with the suffix ``.webp``, at the best quality that fits.
+    """Write ``image`` to ``path`` with the suffix ``.webp``, at the best quality and size
+    that fit.
 
     Returns:
         The file that was written.
 
     Raises:
-        ValueError: it does not fit at any quality.
+        ValueError: it does not fit at half its size.
     """
     image = image.convert("RGB")
     image.thumbnail((WIDEST, TALLEST))
-    for quality in (90, 80, 70, 60, 50, 40):
-        file = io.BytesIO()
-        image.save(file, "WEBP", quality=quality, method=6)
-        if len(file.getvalue()) <= BUDGET:
-            target = path.with_suffix(".webp")
-            target.write_bytes(file.getvalue())
-            return target
-    raise ValueError(f"{path}: more than {BUDGET:,} bytes at any quality; picture less of it")
+    for share in (1.0, 0.85, 0.7, 0.6, 0.5):
+        smaller = image.resize((round(image.width * share), round(image.height * share)))
+        for quality in (90, 80, 70, 60):
+            file = io.BytesIO()
+            smaller.save(file, "WEBP", quality=quality, method=6)
+            if len(file.getvalue()) <= BUDGET:
+                target = path.with_suffix(".webp")
+                target.write_bytes(file.getvalue())
+                return target
+    raise ValueError(f"{path}: more than {BUDGET:,} bytes at half its size; picture less of it")
