@@ -4,7 +4,7 @@
 
 For a model whose statistics were lost (float16 ends at 65,504, and a variance can be larger): the
 mean over 60 batches, changed as the recipe changes them, in the arithmetic that it trains in here.
-Writes the file anew, floats as float16 where they fit, and prints what the label head scores on
+Rewrites the file, floats as float16 where they fit, and prints what the label head scores on
 the test split.
 """
 

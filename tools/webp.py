@@ -14,8 +14,7 @@ TALLEST = 3000
 
 
 def save_webp(image: Image.Image, path: Path) -> Path:
-    """Write ``image`` to ``path`` with the suffix ``.webp``, at the best quality and size
-    that fit.
+    """Write ``image`` to ``path`` as ``.webp``, at the best quality and size that fit.
 
     Returns:
         The file that was written.

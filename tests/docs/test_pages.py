@@ -50,6 +50,25 @@ def test_wording_is_plain(page):
     assert [phrase for phrase in SAID_OTHERWISE if phrase in text] == []
 
 
+SPOKEN = [
+    file
+    for kind in ("py", "js", "html", "j2", "json", "toml")
+    for folder in ("src/mien", "recipes", "tools", "benchmarks", "packages")
+    for file in sorted((ROOT / folder).rglob(f"*.{kind}"))
+    if "static/docs" not in file.as_posix()  # Swagger UI's own
+]
+ALSO = ["anew", "the house", "to be had", "began alike", "shall have ended", "go on training"]
+
+
+def test_wording_of_the_code_is_plain():
+    """Errors, help texts, docstrings and comments say things as the pages do."""
+    found = []
+    for file in SPOKEN:
+        text = " ".join(file.read_text(encoding="utf-8").lower().split())
+        found += [f"{file.relative_to(ROOT)}: {p}" for p in [*SAID_OTHERWISE, *ALSO] if p in text]
+    assert found == []
+
+
 def test_the_readme_is_a_page_and_a_half():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 

@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training, as text that is checked where it enters.
+"""A recipe: all settings of a training, validated when it is read.
 
 TOML becomes frozen typed models that reject unknown keys; below ``fit`` only plain typed arguments
 go on.
@@ -38,7 +38,7 @@ LONGEST_NAME = 200
 
 
 class Recipe(Section):
-    """One training, whole."""
+    """All settings of one training."""
 
     name: str = "run"
     """Name of the run's folder below ``runs/``; the recipe's file name unless given."""
@@ -111,7 +111,7 @@ class Recipe(Section):
 
     @property
     def frozen_epochs(self) -> int:
-        """First epochs in which the heads learn alone; at least one is left for the trunk."""
+        """First epochs in which only the heads are trained; at least one is left for the trunk."""
         asked = self.transfer.frozen_epochs
         return min(_after(asked, self.epochs), self.epochs - 1) if asked < 1 else int(asked)
 
@@ -121,7 +121,7 @@ class Recipe(Section):
         return {_first_epoch(key, self.epochs) or 0 for key in self.transfer.freeze}
 
     def _at(self, steps: Mapping[str, T], epoch: int, default: T) -> T:
-        """What the latest key up to this epoch says."""
+        """The value of the latest key up to this epoch."""
         begun = {_first_epoch(k, self.epochs) or 0: steps[k] for k in sorted(steps, key=float)}
         reached = [first for first in begun if first <= epoch]
         return begun[max(reached)] if reached else default
@@ -131,7 +131,7 @@ class Recipe(Section):
         return _toml(self.model_dump(exclude_none=True, exclude={"tune"}))
 
     def same_training(self, other: Recipe) -> bool:
-        """Whether both train alike: all but ``[tune]``, kernels, and how an epoch is written."""
+        """Whether both train alike, apart from ``[tune]``, kernels and how epochs are written."""
         return self._decisions() == other._decisions()
 
     def _decisions(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _first_epoch(key: str, epochs: int) -> int | None:
 
 
 def within(steps: Mapping[str, T], epochs: int) -> dict[str, T]:
-    """Those of the keys of ``sizes`` or ``transfer.freeze`` that a training this long can take."""
+    """The keys of ``sizes`` or ``transfer.freeze`` that fit a training of so many epochs."""
     return {key: value for key, value in steps.items() if _first_epoch(key, epochs) is not None}
 
 
@@ -185,7 +185,7 @@ def load(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def parse(tree: Mapping[str, Any], *, source: str = "recipe") -> Recipe:
-    """Check a nested mapping and freeze it.
+    """Validate a nested mapping into a recipe.
 
     Raises:
         ValueError: every problem, in one line.
@@ -206,7 +206,7 @@ def vary(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def check_name(name: str) -> str:
-    """A name whose folder lies below that of runs; ``a/b`` is a fold or a trial of ``a``.
+    """Check a run's name, whose folder must lie below ``runs/``; ``a/b`` is a fold of ``a``.
 
     Raises:
         ValueError: it would lie elsewhere, or file systems cannot take it.

@@ -1,4 +1,4 @@
-"""What each section of a recipe may say, with its unit and its range."""
+"""The sections of a recipe: keys, units and ranges."""
 
 from __future__ import annotations
 

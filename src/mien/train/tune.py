@@ -78,7 +78,7 @@ def search(
     on_trial: Callable[[Study, Any], None],
     threads: int = 0,
 ) -> None:
-    """Run trials until the study holds ``trials`` that ended, or ``budget`` seconds have passed.
+    """Run trials until ``trials`` have finished, or ``budget`` seconds have passed.
 
     Each is judged on a grouped share of Training that it has not seen. A trial that the budget cuts
     short is queued again, and goes on from its last epoch when the study does. One whose values
@@ -192,7 +192,7 @@ def _started(pid: int) -> str:
 
 
 def check_same(study: Study, recipe: Recipe, data: Dataset) -> None:
-    """Make sure that the study's trials and ours can be compared; the first process settles it.
+    """Check that the study's trials are comparable with ours; the first process defines them.
 
     Raises:
         ValueError: the study is of another recipe or of other data.

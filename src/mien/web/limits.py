@@ -1,4 +1,4 @@
-"""What one service takes; the only place where these numbers stand."""
+"""Limits of the service; defined only here."""
 
 from dataclasses import dataclass
 

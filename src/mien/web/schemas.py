@@ -93,7 +93,7 @@ class Face(Expression):
 
 
 class Picture(BaseModel):
-    """The faces of one picture, or why there are none to be had."""
+    """The faces of one picture, or why the picture could not be read."""
 
     model_config = _example(
         {
@@ -135,7 +135,7 @@ class ModelInfo(BaseModel):
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """State of the service."""
 
     model_config = _example({"status": "ok", "version": "0.1.0", "requests": 0})
 

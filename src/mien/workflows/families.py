@@ -29,7 +29,7 @@ TIMED = 4096
 
 @dataclass(frozen=True)
 class Member:
-    """A network of the pipeline: its name, its recipe's, and its trunk where it is not that's."""
+    """A network of the pipeline: name, recipe, and trunk if that differs from the recipe's."""
 
     name: str
     recipe: str

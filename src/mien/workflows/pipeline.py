@@ -25,9 +25,11 @@ PREPARING = 0.004
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it: the plan; test accuracy of each member and of ``ensemble`` as ``{value,
-    low, high}``; the report's page; steps that were passed over; None before there are any.
-    """  # noqa: D205
+    """What a pipeline gives.
+
+    ``plan``; test ``accuracy`` of each member and of ``ensemble`` as ``{value, low, high}``; the
+    ``report``, None in a dry run; ``skipped`` steps, which an earlier call had done.
+    """
 
     plan: plan.Plan
     accuracy: dict[str, dict[str, float]]

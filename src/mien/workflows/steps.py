@@ -1,4 +1,4 @@
-"""Steps of a long job: each is done once, and again only where what it was made from changed."""
+"""Steps of a long job: each is done once, and again only if its inputs changed."""
 
 from __future__ import annotations
 

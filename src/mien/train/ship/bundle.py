@@ -1,4 +1,4 @@
-"""Finished runs made one: a bundle that anyone can use, or the mean of their weights as a run.
+"""From finished runs to one bundle, or to one run with the mean of their weights.
 
 Fine-tuned from one start by different draws or recipes, networks lie in one basin of the loss, and
 their mean is often better than each. Source: Wortsman et al., Model soups, ICML 2022.

@@ -1,4 +1,4 @@
-"""Where a trunk's weights come from: a hub, a package of a registry, a file, or nothing.
+"""Starting weights of a trunk: from a hub, a package of a registry, a file, or random.
 
 A start that cannot be had names the remedy. The origin and licence travel into the card.
 """

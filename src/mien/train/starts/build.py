@@ -81,7 +81,7 @@ def check_map(model: nn.Module, name: str, side: Any = None) -> None:
 
 
 def widen_stem(trunk: nn.Module, stem: str) -> None:
-    """Take halvings out of a trunk: the first convolution's stride, the first or the last pooling.
+    """Remove downsampling: the first convolution's stride, the first or the last pooling.
 
     Raises:
         ValueError: the trunk has no such halving.
@@ -114,7 +114,7 @@ def drop_last_pool(trunk: nn.Module) -> None:
 
 
 def pass_on(trunk: nn.Module) -> None:
-    """Let each dense convolution but the first begin by passing its input on.
+    """Initialise each dense convolution but the first as an identity.
 
     Output channels beyond the input's keep their random weights. Deep stacks without shortcuts
     leave the class prior sooner so. Source: K. Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.
