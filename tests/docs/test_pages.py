@@ -87,3 +87,13 @@ def test_files_that_contributing_names_exist():
         assert (ROOT / script).exists(), script
     changes = re.findall(r"^1\. Code: (.*?)^2\. Test: ", text, re.M | re.S)
     assert len(changes) == 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_recipes_that_a_page_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"recipes/[\w/]+\.toml", text):
+        assert (ROOT / path).exists(), path
+    known = {path.stem for path in (ROOT / "recipes").glob("*.toml")}
+    for name in re.findall(r"^mien (?:train|tune) ([a-z]\w+) data/", text, re.M):
+        assert name in known, name
