@@ -33,7 +33,7 @@ def sample(name: str) -> np.ndarray:
 
 
 def portrait(which: int, face: int, rng: np.random.Generator) -> tuple[Image.Image, tuple]:
-    """A head cut from a portrait so that its face is ``face`` pixels wide, flipped and lit anew."""
+    """A head cut from a portrait so that its face is ``face`` pixels wide, flipped and relit."""
     path, box = PORTRAITS[which]
     image, side = Image.fromarray(images.read(path)), box[2] - box[0]
     left, top = max(0, box[0] - side // 2), max(0, box[1] - side // 2)

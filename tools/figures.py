@@ -137,7 +137,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"headline": headline, "pee
 
 
 def filled(text: str, figures: dict[str, Any]) -> str:
-    """A page with every marked place made anew."""
+    """A page with every marked figure replaced."""
     text = _PLACE.sub(lambda m: m[1] + shown(figures, m[2]) + m[4], text)
     return _TABLE.sub(lambda m: m[1] + TABLES[m[2]](figures) + "\n<!--/table-->", text)
 

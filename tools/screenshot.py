@@ -1,9 +1,9 @@
-"""Picture a page at given widths in headless Chromium, whole, as PNG; or print it as PDF.
+"""Picture a page at a given width in headless Chromium, whole, as WebP; or print it as PDF.
 
-    python tools/screenshot.py report.html docs/report --width 1280 --width 390 [--dark] [--pdf]
+    python tools/screenshot.py report.html report [--width 1280] [--dark] [--pdf]
 
-writes docs/report-1280.png and docs/report-390.png. Needs ``chromium`` and ``chromedriver`` on the
-path; speaks the WebDriver protocol to the latter, and stores what it gets with a palette.
+writes docs/img/report.webp. Needs ``chromium`` and ``chromedriver`` on the
+path; speaks the WebDriver protocol to the latter.
 """
 
 import argparse
@@ -19,6 +19,9 @@ import urllib.request
 from pathlib import Path
 
 from PIL import Image
+from webp import save_webp
+
+IMAGES = Path(__file__).parents[1] / "docs" / "img"
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -76,12 +79,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("page", help="an HTML file or a URL")
-    parser.add_argument("out", type=Path, help="path to write to, without -WIDTH.png")
-    parser.add_argument("--width", type=int, action="append", help="CSS pixels; may be repeated")
+    parser.add_argument("name", help="the picture's name in docs/img, without .webp")
+    parser.add_argument("--width", type=int, default=1280, help="CSS pixels")
     parser.add_argument("--scale", type=float, default=1.0, help="device pixels a CSS pixel")
     parser.add_argument("--limit", type=int, default=0, help="cut off below this many CSS pixels")
     parser.add_argument("--dark", action="store_true", help="ask for the dark scheme")
-    parser.add_argument("--pdf", action="store_true", help="also print to OUT.pdf")
+    parser.add_argument("--pdf", action="store_true", help="also print to NAME.pdf, here")
     given = parser.parse_args()
     url = given.page if "://" in given.page else Path(given.page).resolve().as_uri()
     with socket.socket() as free:
@@ -93,17 +96,13 @@ def main() -> None:
             browser = start(port, profile)
             scheme = {"name": "prefers-color-scheme", "value": "dark" if given.dark else "light"}
             browser.command("Emulation.setEmulatedMedia", features=[scheme])
-            for width in given.width or (1280, 390):
-                png = shoot(browser, url, width, scale=given.scale, limit=given.limit)
-                path = given.out.with_name(f"{given.out.name}-{width}.png")
-                # a report has few colours: a palette takes a third of the room
-                Image.open(io.BytesIO(png)).convert("RGB").quantize(256).save(path, optimize=True)
-                print(path)
+            shot = shoot(browser, url, given.width, scale=given.scale, limit=given.limit)
+            print(save_webp(Image.open(io.BytesIO(shot)), IMAGES / given.name))
             if given.pdf:
                 browser.ask("/url", {"url": url})
                 page = browser.command("Page.printToPDF", preferCSSPageSize=True)
-                given.out.with_suffix(".pdf").write_bytes(base64.b64decode(page["data"]))
-                print(given.out.with_suffix(".pdf"))
+                Path(f"{given.name}.pdf").write_bytes(base64.b64decode(page["data"]))
+                print(f"{given.name}.pdf")
             browser.close()
     finally:
         driver.terminate()

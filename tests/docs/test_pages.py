@@ -50,5 +50,50 @@ def test_wording_is_plain(page):
     assert [phrase for phrase in SAID_OTHERWISE if phrase in text] == []
 
 
+SPOKEN = [
+    file
+    for kind in ("py", "js", "html", "j2", "json", "toml")
+    for folder in ("src/mien", "recipes", "tools", "benchmarks", "packages")
+    for file in sorted((ROOT / folder).rglob(f"*.{kind}"))
+    if "static/docs" not in file.as_posix()  # Swagger UI's own
+]
+ALSO = ["anew", "the house", "to be had", "began alike", "shall have ended", "go on training"]
+
+
+def test_wording_of_the_code_is_plain():
+    """Errors, help texts, docstrings and comments say things as the pages do."""
+    found = []
+    for file in SPOKEN:
+        text = " ".join(file.read_text(encoding="utf-8").lower().split())
+        found += [f"{file.relative_to(ROOT)}: {p}" for p in [*SAID_OTHERWISE, *ALSO] if p in text]
+    assert found == []
+
+
 def test_the_readme_is_a_page_and_a_half():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_files_that_contributing_names_exist():
+    text = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    named = set(
+        re.findall(r"`((?:src|tests|tools|recipes|benchmarks|docs|packages)/[^`\s]*)`", text)
+    )
+    assert len(named) > 30
+    for path in named - {"src/mien/strings/LANGUAGE.json"}:
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"python -m (benchmarks\.\w+)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+    for script in re.findall(r"python (tools/\w+\.py)", text):
+        assert (ROOT / script).exists(), script
+    changes = re.findall(r"^1\. Code: (.*?)^2\. Test: ", text, re.M | re.S)
+    assert len(changes) == 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_recipes_that_a_page_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"recipes/[\w/]+\.toml", text):
+        assert (ROOT / path).exists(), path
+    known = {path.stem for path in (ROOT / "recipes").glob("*.toml")}
+    for name in re.findall(r"^mien (?:train|tune) ([a-z]\w+) data/", text, re.M):
+        assert name in known, name

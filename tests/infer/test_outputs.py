@@ -153,7 +153,7 @@ def test_a_full_disk_names_the_file_and_closes_the_analysis(tmp_path):
     pictures = analysed()
     with (
         no_file_above(20_000),
-        pytest.raises(OSError, match=r"faces.csv: cannot be written .*; make room"),
+        pytest.raises(OSError, match=r"faces.csv: cannot be written .*; free some space"),
     ):
         list(job.run(pictures))
     assert closed == [True]

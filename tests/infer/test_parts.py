@@ -117,7 +117,7 @@ def test_kinds_of_inputs(crop):
     assert ray_engine._kind([str(crop)]) == ("local", [str(crop)])
     assert ray_engine._kind(["s3://bucket/a"]) == ("remote", ["s3://bucket/a"])
     assert ray_engine._kind(["s3://bucket/a.parquet"]) == ("tables", ["s3://bucket/a.parquet"])
-    with pytest.raises(ValueError, match="one kind a run"):
+    with pytest.raises(ValueError, match="one kind per run"):
         ray_engine._kind([str(crop), "s3://bucket/a"])
 
 

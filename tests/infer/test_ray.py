@@ -169,5 +169,5 @@ def workers_of(ancestor):
 
 
 def test_mixed_inputs_are_refused(cluster, folder, tmp_path):
-    with pytest.raises(ValueError, match="one kind a run"):
+    with pytest.raises(ValueError, match="one kind per run"):
         run([str(folder), "s3://bucket/folder"], str(tmp_path / "out"))

@@ -127,7 +127,7 @@ def test_truth_is_understood_or_refused(tmp_path):
     text = "\n".join([head, *(f"{i}.jpg,{y}{row}" for i, y in enumerate(("3.0", "", "-1", "sad")))])
     assert from_csv(write(tmp_path / "floats.csv", text)).y.tolist() == [3, -1, -1, 5]
     for wrong in ("fearfull", "7", "2.5"):
-        with pytest.raises(ValueError, match=rf"row 3, y: '{wrong}' is no emotion"):
+        with pytest.raises(ValueError, match=rf"row 3, y: '{wrong}' is not an emotion"):
             from_csv(write(tmp_path / "bad.csv", text.replace("1.jpg,", f"1.jpg,{wrong}")))
 
 
@@ -153,7 +153,7 @@ def test_votes_that_are_shares_are_refused_with_their_row(tmp_path, cell):
     lines = [f"id,{','.join(EMOTIONS)},{votes}", f"a,1,1,1,1,1,1,1,{','.join(['-1'] * 10)}",
              f"b,1,1,1,1,1,1,1,{','.join(shares)}"]  # fmt: skip
     (tmp_path / "votes.csv").write_text("\n".join(lines))
-    with pytest.raises(ValueError, match="row 3 has votes that are no counts"):
+    with pytest.raises(ValueError, match="row 3 has votes that are not counts"):
         from_csv(tmp_path / "votes.csv")
     (tmp_path / "votes.csv").write_text("\n".join(lines[:2]))
     assert (from_csv(tmp_path / "votes.csv").counts == -1).all()

@@ -120,7 +120,7 @@ def test_the_command_trains_stops_at_sigterm_and_goes_on(tmp_path: Path):
     process.send_signal(signal.SIGTERM)
     said = process.communicate()[0]
     assert process.returncode == 143
-    assert "the same command goes on" in said
+    assert "the same command resumes" in said
     subprocess.run(line, env=environment, check=True, stdout=subprocess.PIPE)
     assert len(run.read_history(history.parent)) == 4
     assert (history.parent / "curves.png").exists()

@@ -286,7 +286,7 @@ def test_the_page_and_its_numbers(client, model):
     config = client.get("/config.json").json()
     assert config["cam"] is True and config["mode"] == "served"
     assert [e["id"] for e in config["emotions"]] == EMOTIONS
-    assert len(config["crop"]["frame"]) == 6
+    assert len(config["crop"]["frame"]) == 5
     assert numbers.config(model.bundle, mode="local")["detector"] == config["detector"]
     _problem(client.get("/../app.py"), 404)
 

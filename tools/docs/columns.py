@@ -52,6 +52,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "frame": ("number, from 0", "Number of the frame."),
     "time": ("seconds, from 0", "Time since the first frame."),
     "track": ("number, from 1", "Number of the person within the video."),
+    "scene": ("number, from 1", "Number of the scene; a hard cut begins the next one."),
 }  # fmt: skip
 
 DATA: dict[str, tuple[str, str]] = {
@@ -63,7 +64,11 @@ DATA: dict[str, tuple[str, str]] = {
     "sha256": ("hexadecimal", "SHA-256 of the 48x48 pixels."),
     "source": ("text", "Where the picture came from."),
     "votes_.*": ("count, from 0", "Annotators who chose this option; empty without votes."),
-    "reason": ("word", "Why the picture was left out or flagged."),
+    "reason": (
+        "word",
+        "Why the picture was left out or flagged; the [stages](../how-to/prepare.md#what-happens) "
+        "list the words.",
+    ),
     "score": ("0 to 1", "How strongly the reason holds."),
     "detail": ("text", "What was measured, or which copy was kept."),
     "suggestion": ("one of the seven expressions", "Label that the model and the copies suggest."),

@@ -27,7 +27,7 @@ PAGES = {
     "reference/openapi.json": reference.openapi_text,
 }
 COPIES = {"model-card.md": "MODEL_CARD.md", "data-card.md": "DATA_CARD.md",
-          "changelog.md": "CHANGELOG.md"}  # fmt: skip
+          "changelog.md": "CHANGELOG.md", "security.md": "SECURITY.md"}  # fmt: skip
 
 
 def on_files(files: Files, config: Any) -> Files:

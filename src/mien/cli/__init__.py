@@ -35,7 +35,7 @@ LEAST_MEMORY = 512 << 20
 
 
 class Verbs(TyperGroup):
-    """The verbs; what is none, but a picture or a folder, gets the verb that was meant."""
+    """The verbs; a picture or folder in place of a verb gets a suggestion."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """See click, or the copy of it that newer Typers bring."""
@@ -134,7 +134,7 @@ def _print_version(asked: bool) -> None:
 
 
 def main() -> None:
-    """Run ``mien``; what a user can mend is one line, not a traceback."""
+    """Run ``mien``; an error that the user can correct is one line, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # bars and Korean must not end a verb elsewhere
             stream.reconfigure(errors="replace")
@@ -196,7 +196,7 @@ def fail(message: str) -> None:
 
 
 def _end_in_order() -> None:
-    """Let what ends a process from outside unwind it: files are finished, and parts removed."""
+    """Let signals unwind the process, so that files are finished and parts removed."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)  # the second time at once

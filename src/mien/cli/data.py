@@ -77,7 +77,7 @@ def prepare(
         typer.Option(help="What numbered classes mean: fer2013, affectnet, rafdb or ckplus."),
     ] = "",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Split anew, whatever an earlier run did.")
+        bool, typer.Option("--fresh", help="Split everything again, ignoring an earlier split.")
     ] = False,
 ) -> None:
     """Clean, split and document a data set. The source is only read.

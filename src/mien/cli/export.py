@@ -26,8 +26,8 @@ def export(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Finished runs, by name or folder, or what mien ensemble wrote; "
-            "several make an ensemble."
+            help="Finished runs, by name or folder, or the file of mien ensemble; several make "
+            "an ensemble."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The bundle's folder.")],
@@ -79,7 +79,7 @@ def soup(
     out: Annotated[str, typer.Option(help="The new run's name.")],
     weight: Annotated[list[float] | None, typer.Option(help="Of each run, in order.")] = None,
 ) -> None:
-    """Average the weights of runs that began alike: one network, at the cost of one.
+    """Average the weights of runs with the same start (a model soup).
 
     Example: mien soup student_120 student_consistent --out student_soup
     """
@@ -111,7 +111,7 @@ def weights_of(names: list[str], weight: list[float] | None) -> dict[Path, float
             raise ValueError(f"{names[0]}: not what `mien ensemble` writes") from None
     weight = weight or [1.0] * len(names)
     if len(weight) != len(names):
-        raise ValueError(f"{len(names)} runs but {len(weight)} weights; give one --weight a run")
+        raise ValueError(f"{len(names)} runs but {len(weight)} weights; give one --weight per run")
     if min(weight) < 0 or not 0 < sum(weight) < math.inf:
         raise ValueError(f"weights {weight}: none may be below 0, and one must be above")
     return {find_run(name): w for name, w in zip(names, weight, strict=True)}

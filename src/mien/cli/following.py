@@ -1,4 +1,4 @@
-"""How a long run over frames shows itself, and how it is stopped without losing what it has."""
+"""Progress of a long run over frames, and stopping it without losing results."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Frames:
             say(self.text(), self.console)
 
     def text(self) -> str:
-        """How far it is, how fast, and how long it still takes."""
+        """Progress, speed and time left."""
         rate = self.count / max(self.seconds, 1e-9)
         parts = [f"{self.count:,}", f"{rate:,.0f}/s"]
         if self.total:
@@ -87,7 +87,7 @@ class Stop:
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Take Ctrl-C, SIGTERM and SIGHUP as a wish to stop after the frame in work."""
+    """Let Ctrl-C, SIGTERM and SIGHUP stop after the current frame."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -1,4 +1,4 @@
-"""``mien evaluate``, ``compare``, ``ensemble`` and ``report``: how good is it, really?"""
+"""``mien evaluate``, ``compare``, ``ensemble`` and ``report``: measure models and compare them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Split = Annotated[str, typer.Option(help="Which split of the data: train, valid 
 Draws = Annotated[int, typer.Option(help="Bootstrap resamples behind each interval.", min=10)]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Where labels and votes are: a data folder or a predictions.npz."),
+    typer.Option(help="Source of labels and votes: a data folder or a predictions.npz."),
 ]
 
 
@@ -134,7 +134,7 @@ def ensemble(
     out: Annotated[Path, typer.Option(help="JSON file to write.")] = Path("ensemble.json"),
     draws: Draws = 1000,
 ) -> None:
-    """Choose members and weights, and compare the ways to do so on folds they did not see.
+    """Choose members and weights of an ensemble, and compare methods by cross-validation.
 
     Give predictions on pictures that trained no member and that nothing else is judged on: of a
     run, those that `mien evaluate --split` wrote for the split. Writes the chosen members with
@@ -186,7 +186,7 @@ def report(
         typer.Option(help="Bootstrap resamples; without it as evaluated, or 1000.", min=10),
     ] = None,
 ) -> None:
-    """Write one self-contained page, and its Markdown, that says how good a system is.
+    """Write a self-contained report of a model's performance, as HTML and Markdown.
 
     Example: mien report runs/face runs/vgg19 other.csv --data data/fer2013
 

@@ -22,7 +22,7 @@ def pipeline(
     source: Annotated[
         Path, typer.Argument(metavar="DATA", help="A folder or table of faces, raw or prepared.")
     ],
-    out: Annotated[Path, typer.Argument(help="Folder to write to; the same one to go on.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to; give the same one to resume.")],
     budget: Annotated[
         str | None,
         typer.Option(help="Time to spend: 45m, 2h. Default: 2h on a CPU, 20m on a GPU."),
@@ -36,7 +36,7 @@ def pipeline(
         typer.Option(help="Recipe key for every training, KEY=VALUE; may be repeated."),
     ] = None,
     teacher: Annotated[
-        str, typer.Option(help="Model whose scores are learnt as well; none for none.")
+        str, typer.Option(help="Teacher model to distil from as well; none turns it off.")
     ] = "default",
     seed: Annotated[int, typer.Option(help="Seed of the split and of the trainings.")] = 0,
     draws: Annotated[

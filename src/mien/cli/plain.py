@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mien.measure.tables import Table as Figures
 
 
-# Control characters, and those that change the direction of text or end a line: a file's name may
+# Control characters, and those that change the direction of text or end a line: file names may
 # hold them, and a terminal obeys them.
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

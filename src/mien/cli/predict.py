@@ -198,7 +198,9 @@ def _outputs(jsonl: Path | None, csv: Path | None, parquet: str | None, made: Ma
         check_folder(Path(parquet))
         found.append(ParquetOutput(Path(parquet), made))
     if len({output.path.resolve() for output in found}) < len(found):
-        raise ValueError("--csv, --jsonl and --parquet: two name one place; give each its own")
+        raise ValueError(
+            "--csv, --jsonl and --parquet: two of them name the same place; give each its own"
+        )
     return found
 
 

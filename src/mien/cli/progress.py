@@ -1,4 +1,4 @@
-"""How long work shows itself: bars on a terminal of any width, lines anywhere."""
+"""Progress: bars on a terminal of any width, lines elsewhere."""
 
 from __future__ import annotations
 

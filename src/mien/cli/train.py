@@ -1,4 +1,4 @@
-"""``mien train``, ``distill`` and ``runs``: a recipe and a folder of faces in, runs out."""
+"""``mien train``, ``distill`` and ``runs``: train by a recipe, list runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Board = Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard ev
 
 
 def keep_pages() -> None:
-    """Start this process again with the allocator told to keep its pages, where that is glibc."""
+    """Restart this process with glibc's allocator set to keep its pages."""
     if sys.platform == "linux" and not any(name in os.environ for name in ALLOCATOR):
         os.execve(sys.executable, sys.orig_argv, os.environ | ALLOCATOR)
 
@@ -133,7 +133,7 @@ def list_recipes() -> None:
 
 
 def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
-    """The recipe that a command line means: at most one file, one data folder, overrides.
+    """Parse a command line: at most one recipe, one data folder, overrides.
 
     Raises:
         ValueError: two files or two folders, no data, or what ``recipe.load`` raises.
@@ -200,7 +200,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     if first and history:
         draw({recipe.name: history}, folder / "curves.png")
     if stopped:
-        say(f"stopped; {folder} keeps the last full epoch, the same command goes on")
+        say(f"stopped; {folder} keeps the last full epoch; the same command resumes")
         raise typer.Exit(128 + stopped.number)
     table = read_confusion(folder) if first and not folds else []
     if table:

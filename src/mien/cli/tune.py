@@ -22,7 +22,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 
 def tune(
     what: What,
-    trials: Annotated[int, typer.Option(help="Trials that shall have ended, of all.", min=1)] = 20,
+    trials: Annotated[
+        int, typer.Option(help="Stop after this many finished trials in total.", min=1)
+    ] = 20,
     budget: Annotated[str | None, typer.Option(help="Stop after this long: 90s, 45m, 2h.")] = None,
     study: Annotated[str | None, typer.Option(help="Its name; the recipe's by default.")] = None,
     storage: Annotated[
@@ -33,7 +35,7 @@ def tune(
 ) -> None:
     """Search learning rate, batch size, optimiser, or what the recipe's [tune] section names.
 
-    Run it again to go on; run it in another terminal, or on another machine with --storage, to
+    Run it again to resume; run it in another terminal, or on another machine with --storage, to
     join in. Trials are judged on a tenth of Training that they have not seen. Writes report.md,
     plots and best.toml, which mien train takes.
 

@@ -65,7 +65,7 @@ def check_whole(out: Path) -> None:
     if begun or (cache / WRITING).is_file():
         raise ValueError(
             f"{out}: prepare was interrupted, so the folder is incomplete; run the same "
-            "`mien data prepare` again, which goes on where it stopped"
+            "`mien data prepare` again, which resumes where it stopped"
         )
     if manifest.is_file() and not (out / "faces.npz").is_file():
         raise ValueError(

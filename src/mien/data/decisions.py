@@ -28,10 +28,12 @@ class Decision:
             ValueError: unknown action, or a relabel without one of the seven emotions.
         """
         if action not in (KEEP, DROP, RELABEL):
-            raise ValueError(f"{action!r} is no decision; choose {KEEP}, {DROP} or {RELABEL}")
+            raise ValueError(f"{action!r} is not a decision; choose {KEEP}, {DROP} or {RELABEL}")
         named = parse(emotion) if action == RELABEL else None
         if action == RELABEL and named is None:
-            raise ValueError(f"{emotion!r} is no emotion to relabel to; use {', '.join(EMOTIONS)}")
+            raise ValueError(
+                f"{emotion!r} is not an emotion to relabel to; use {', '.join(EMOTIONS)}"
+            )
         return cls(action, named)
 
 
@@ -44,7 +46,7 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     decisions: dict[str, Decision] = {}
     header, lines = read_table(path)
     if header and not {"id", "action"} <= set(header):
-        raise ValueError(f"{path}: its first line is no header; it needs id,action,emotion")
+        raise ValueError(f"{path}: its first line is not a header; it needs id,action,emotion")
     for number, line in enumerate(lines, start=2):
         try:
             decisions[line["id"]] = Decision.parse(line["action"], line.get("emotion") or "")

@@ -54,13 +54,13 @@ def read_placed(out: Path) -> dict[str, Placed]:
         try:
             name, row = line["id"], (line["path"], line["emotion"], line["split"])
         except KeyError as error:
-            raise ValueError(f"{file}: no column {error}; remove it to start anew") from None
+            raise ValueError(f"{file}: no column {error}; remove it to start afresh") from None
         path, emotion, split = (cell or "" for cell in row)
         if not (_number(path).isdecimal() and emotion in EMOTIONS and split in SPLIT_NAMES):
             raise ValueError(
                 f"{file}: line {number}: {path!r} of {emotion!r} in {split!r} is not "
                 "<split>/<emotion>/<emotion>_<number>.png as prepare names it; undo the change, "
-                "or prepare with --fresh to place all anew"
+                "or prepare with --fresh to split everything again"
             )
         placed[name] = Placed(path, emotion, split)
     return placed

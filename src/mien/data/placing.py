@@ -61,5 +61,6 @@ def unheard(notes: Mapping[str, Any]) -> str:
         return ""
     return (
         f"Pictures placed before ({'; '.join(others)}) stay where they are, so the split asked "
-        f"for ({asked}) holds for new ones alone; `mien data prepare` with `--fresh` splits anew."
+        f"for ({asked}) holds for new ones alone; `mien data prepare` with `--fresh` splits "
+        "everything again."
     )

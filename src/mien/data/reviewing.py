@@ -77,7 +77,7 @@ class Review:
         """
         png = self.png(self._named[sha256])
         if pixel_hash(read(png)[..., 0]) != sha256:
-            raise ValueError(f"{self.out}: was prepared again; start mien data review anew")
+            raise ValueError(f"{self.out}: was prepared again; restart mien data review")
         return png
 
     def decide(self, changes: Iterable[tuple[str, str, str]]) -> None:
@@ -88,7 +88,7 @@ class Review:
             ValueError: no such action or emotion; nothing is changed then.
         """
         with self._lock:
-            # Read anew: another page or an editor may have written since, and nothing is lost.
+            # Read again: another page or an editor may have written since, and nothing is lost.
             decisions = read_decisions(self.out / FILE)
             for name, action, emotion in changes:
                 if name not in self._lost and name not in self._paths:

@@ -94,7 +94,9 @@ def sentences(facts: dict[str, Any], groups: int, mixed: int, astride: int) -> l
     if flagged:
         said.append(f"{flagged:,} flags wait for a person: run `mien data review OUT`.")
     if not notes["models"]:
-        said.append("No model took part: what is no face was found by its unlikeness alone.")
+        said.append(
+            "No model took part: pictures without a face were found by being unlike the others."
+        )
     if not notes["predictions"]:
         said.append(
             "Wrong labels were not searched for: that takes out-of-fold predictions "

@@ -115,7 +115,7 @@ class Annotated:
                 )
 
     def lacks(self, source: str) -> bool:
-        """Whether there is no copy; of pictures that cannot be read there never is one."""
+        """Whether the copy is missing; unreadable pictures have none."""
         return not self.target(source).exists()
 
     def write(self, picture: Picture) -> None:

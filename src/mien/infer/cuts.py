@@ -22,7 +22,7 @@ MOVED = 0.75
 """Correlation with the frame before, shifted to fit, from which the picture has only moved."""
 
 _ROWS, _COLUMNS, _BLOCK = 72, 128, 8
-_SHIFT = 0.2  # of width and height: the furthest that a picture moves from frame to frame
+_SHIFT = 0.2  # share of width and height: the furthest that a picture moves between frames
 _MEMORY = 24  # frames whose differences are "usual"
 
 Floats = NDArray[np.float32]

@@ -81,6 +81,11 @@ class Detector(Protocol):
         ...
 
 
+def default_detector(*, threads: int = 0, threshold: float = THRESHOLD) -> RetinaFace:
+    """The detector that everything uses; ``threads`` of one run, least score ``threshold``."""
+    return RetinaFace(threads=threads, threshold=threshold)
+
+
 class RetinaFace:
     """RetinaFace MobileNet-0.25 (MIT) over the whole picture, at the scale that is asked for.
 

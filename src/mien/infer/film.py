@@ -157,7 +157,7 @@ def _copied(source: Any, template: Any, target: Any) -> Iterator[Any]:
                 if packet.dts is None or packet.dts < shift:
                     continue
                 packet.dts -= shift
-                if packet.dts <= last:  # joined recordings begin their clock anew
+                if packet.dts <= last:  # joined recordings restart their clock
                     continue
                 last = packet.dts
                 packet.pts = packet.dts if packet.pts is None else packet.pts - shift

@@ -80,7 +80,7 @@ class Job:
 
     Args:
         sources: paths of all pictures.
-        outputs: files to go on with.
+        outputs: files to write or resume.
         writers: what else takes each picture; what one lacks is left to do too, though rows are
             only added to outputs that have none for the picture. Without outputs everything is.
     """
@@ -149,6 +149,6 @@ def _write(output: Output, picture: Picture) -> None:
         output.write(picture)
     except OSError as error:
         raise OSError(
-            f"{output.path}: cannot be written ({error.strerror or error}); make room, then the "
-            "same command goes on"
+            f"{output.path}: cannot be written ({error.strerror or error}); free some space; "
+            "the same command then resumes"
         ) from None

@@ -74,7 +74,7 @@ def analyze_many(
     ):
         raise TypeError(f"images is one picture, {images.shape}; give a list of pictures")
     if batch_size < 1 or min_face < 1:
-        raise ValueError(f"batch_size {batch_size}, min_face {min_face}: give at least 1")
+        raise ValueError(f"batch_size {batch_size}, min_face {min_face}: give 1 or more")
     workers = workers or model.threads or cores()
     if isinstance(images, Sized):
         batch_size = max(1, min(batch_size, -(-len(images) // workers)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien import bundle as bundles
 from mien.images import Source, read
 from mien.infer.crop import FRAME, SIDE, crop_face, to_crop
-from mien.infer.detect import Detection, Detector, RetinaFace
+from mien.infer.detect import Detection, Detector, default_detector
 from mien.infer.lanes import Lanes
 from mien.infer.results import Expression, Face, Picture, Scores, check_head
 
@@ -41,7 +41,7 @@ def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "vot
         raise bundles.BundleError(
             f"{found.path}: was trained on faces in another frame than this mien's; export it again"
         )
-    return Model(found, RetinaFace(threads=threads), threads=threads, head=head)
+    return Model(found, default_detector(threads=threads), threads=threads, head=head)
 
 
 class Model:

@@ -28,7 +28,7 @@ class Output(Protocol):
         """Start, or go on with what is there; the sources that are already in it, as ``written``.
 
         Args:
-            fresh: begin anew.
+            fresh: start afresh.
             retry: take out the pictures that could not be read, so that they are tried again.
 
         Raises:
@@ -245,7 +245,7 @@ def _cut(file: BinaryIO, at: int) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what cannot be gone on with or begun anew, before any output is touched.
+    """Refuse outputs that can neither be resumed nor replaced, before any is touched.
 
     Raises:
         ValueError: a folder, a device or a pipe.

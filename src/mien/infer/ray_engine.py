@@ -188,7 +188,9 @@ def _kind(inputs: list[str]) -> tuple[str, list[str]]:
     remote = [i for i in inputs if "://" in i and i not in tables]
     local = [i for i in inputs if "://" not in i and i not in tables]
     if sum(map(bool, (tables, remote, local))) != 1:
-        raise ValueError("--engine ray: give local pictures, addresses or Parquet, one kind a run")
+        raise ValueError(
+            "--engine ray: give local pictures, addresses or Parquet, one kind per run"
+        )
     if local:
         return "local", find_pictures(local)
     return ("remote", remote) if remote else ("tables", tables)

@@ -66,7 +66,7 @@ class Made:
             theirs = dict(json.loads(text))
         except (TypeError, ValueError):
             raise ValueError(
-                f"{path}: its record is damaged; pass --overwrite, or remove the record to go on "
+                f"{path}: its record is damaged; pass --overwrite, or remove the record to resume "
                 "without its check"
             ) from None
         ours = self.to_dict()

@@ -213,7 +213,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Picture:
-    """One entry of ``analyze_many``: the faces of a picture, or why there are none to be had."""
+    """One entry of ``analyze_many``: the faces of a picture, or why it could not be read."""
 
     source: str
     width: int = 0

@@ -25,7 +25,7 @@ BATCH = {CPU: 8, GPU: 256}
 class SessionProperty:
     """An attribute that holds a session, opened on first use; of a class, as ``cached_property``.
 
-    Sessions stay out of the object itself, so that it can be pickled, and are opened anew in a
+    Sessions stay out of the object itself, so that it can be pickled, and are opened again in a
     process that was forked: one that it inherited has lost its threads, and waits for them for
     ever when it runs or is destroyed.
     """

@@ -130,7 +130,7 @@ def _labels(result: dict[str, Any]) -> str:
     text = f"Accuracy of the label was {_percent(found['accuracy'])}"
     if "without_leaked" in head:
         clean = _percent(head["without_leaked"]["accuracy"])
-        text += f" ({clean} without pictures that have a copy in the training data)"
+        text += f" ({clean} excluding pictures duplicated in the training data)"
     if "macro_f1" in found:
         text += f", macro F1 {_percent(found['macro_f1'])}"
     return text + "."

@@ -116,7 +116,7 @@ class Predictions:
                 f"{len(EMOTIONS) - 1} in the order {', '.join(EMOTIONS)}"
             )
         if len(set(self.id.tolist())) != n:
-            raise ValueError("an id appears twice; give one row a picture")
+            raise ValueError("an id appears twice; give one row per picture")
         return self
 
     def save(self, path: Path | str) -> None:

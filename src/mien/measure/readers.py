@@ -72,7 +72,7 @@ def from_csv(path: Path | str) -> Predictions:
     if "face" in columns:  # `mien predict` writes a row without one for a picture without faces
         rows = [row for row in rows if (row[columns["face"]] or "").strip()]
     if not rows:
-        raise ValueError(f"{path}: no rows; give one a picture")
+        raise ValueError(f"{path}: no rows; give one per picture")
 
     ballot_columns = [columns.get(f"ballot_{option.lower()}") for option in BALLOT]
     vote_columns = [columns.get(name.lower()) for name in VOTE_COLUMNS]
@@ -183,7 +183,7 @@ def _counts(path: Path, rows: list[dict[str, str]], columns: list[str | None]) -
     broken = known & ((values != np.floor(values)) | (values < 0)).any(axis=1)
     if broken.any():
         raise ValueError(
-            f"{path}: row {int(broken.argmax()) + 2} has votes that are no counts; give whole "
+            f"{path}: row {int(broken.argmax()) + 2} has votes that are not counts; give whole "
             "numbers of people, since shares do not say how many were asked"
         )
     values[~known] = -1
@@ -219,8 +219,8 @@ def _truth(path: Path, rows: list[dict[str, str]], column: str | None) -> NDArra
     if any(index is not None and index >= 0 for index in found) and None in found:
         at = found.index(None)
         raise ValueError(
-            f"{path}: row {at + 2}, {column}: {cells[at]!r} is no emotion; mend it, or leave it "
-            "empty where the picture has none of the seven"
+            f"{path}: row {at + 2}, {column}: {cells[at]!r} is not an emotion; correct it, or "
+            "leave it empty where the picture shows none of the seven"
         )
     return np.array([-1 if index is None else index for index in found], np.int64)
 

@@ -227,7 +227,7 @@ def contest(found: list[dict[str, Any]], *, n: int) -> Table:
     )
     columns = ("", "Accuracy", "Gain over the best member", "McNemar", "NLL (nats)")
     note = f"{n:,} pictures, five grouped folds: neither members nor weights saw their own fold."
-    return Table("Ways to join them, cross-fitted", columns, rows, note=note)
+    return Table("Ways to combine them, cross-validated", columns, rows, note=note)
 
 
 def p_value(p: float) -> str:

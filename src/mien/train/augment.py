@@ -1,4 +1,4 @@
-"""Changes to a whole batch of crops at once, and made pictures that are no faces.
+"""Augmentation of a whole batch at once, and generated non-faces.
 
 Drawing is apart from applying. The affine grid samples straight from 48x48 to the network's size:
 with the identity it equals the bilinear half-pixel upsampling of ``network.upsample``, so

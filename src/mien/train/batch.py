@@ -1,4 +1,4 @@
-"""A global batch made ready for the network, of which a process takes its shard.
+"""Prepares a global batch, of which each process takes its shard.
 
 Everything is drawn for the global batch and then sliced, so that the number of processes does not
 change what is learnt from.

@@ -33,11 +33,11 @@ def fit(
     recipe: Recipe, data: Dataset, folder: Path, *, watch: Watcher, held: Dataset | None = None,
     valid: Dataset | None = None,
 ) -> Network:  # fmt: skip
-    """Train, or go on training, what ``recipe`` says; returns the averaged network.
+    """Train by ``recipe``, or resume; returns the averaged network.
 
     ``folder`` receives ``recipe.toml``, ``run.json``, ``history.csv``, ``checkpoint.pt`` at the end
     of every epoch and ``weights.safetensors`` at the end. The last epoch's averaged weights are
-    kept: no epoch is ever picked, unless the recipe asks for early stopping.
+    kept; there is no best-epoch selection, unless the recipe asks for early stopping.
 
     Args:
         recipe: what decides the training.
@@ -88,7 +88,7 @@ def fit_epoch(
     state: State, folder: Path, *, held: Dataset | None, valid: Dataset | None, watch: Watcher,
     check: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Train the epoch that is next, score it, keep it, and tell of it; as ``fit``."""
+    """Train the next epoch, score it, write its checkpoint and report it; as ``fit``."""
     recipe = state.recipe
     prepare_epoch(state)
     images, began = state.per_epoch * recipe.batch_size, time.monotonic()
@@ -130,7 +130,7 @@ def start(recipe: Recipe, learn: Dataset, watch: Watcher) -> tuple[State, str]:
     network, origin = starts.begin(recipe.network, rows.images)
     check_sizes(network, {recipe.network.size, *map(recipe.size_at, range(recipe.epochs))})
     for last in recipe.transfer.freeze.values():
-        layers_upto(network.trunk, last)  # a wrong name is told now, not hours later
+        layers_upto(network.trunk, last)  # report a wrong name now, not hours later
     # Without a GPU several processes are one job only where accelerate is told of the CPU. Autocast
     # is the loop's: the precision here is set once a process.
     alone = "LOCAL_RANK" not in os.environ or torch.accelerator.is_available()
@@ -165,7 +165,7 @@ def start(recipe: Recipe, learn: Dataset, watch: Watcher) -> tuple[State, str]:
 
 
 def prepare_epoch(state: State) -> None:
-    """Freeze what the recipe freezes from the next epoch on, compile, synchronise."""
+    """Freeze layers by the recipe from the next epoch on, compile, synchronise."""
     recipe, network, epoch = state.recipe, state.network, state.epoch
     if epoch in recipe.freezing_epochs:
         _settle(network, state.kept, recipe.frozen_at(epoch))
@@ -183,7 +183,7 @@ def prepare_epoch(state: State) -> None:
 
 
 def finish(state: State, folder: Path, origin: str) -> Network:
-    """Write the weights that are kept, and return their network."""
+    """Write the final weights, and return their network."""
     kept, recipe = state.kept, state.recipe
     if recipe.stopping.patience and (folder / run.BEST_WEIGHTS).is_file():
         best = weights.read(folder / run.BEST_WEIGHTS).state
@@ -251,7 +251,7 @@ def predict_valid(state: State, valid: Dataset) -> NDArray[np.float64]:
 
 
 def time_left(state: State) -> float:
-    """About how many seconds the epochs that are left take, at the last one's speed.
+    """Estimated seconds of the remaining epochs, at the last one's speed.
 
     A batch at another size takes as much longer as it has more pixels.
     """
@@ -288,7 +288,7 @@ def live_teacher(recipe: Recipe) -> Callable[[Tensor], Tensor] | None:
 
 @torch.no_grad()
 def _settle(network: Network, average: Network, last: str) -> None:
-    """Give layers that will stand still their averaged weights, which vary less than the last."""
+    """Give the layers that are about to be frozen their averaged weights, which are less noisy."""
     layers, state = layers_upto(network.trunk, last), average.trunk.state_dict()
     for name, value in network.trunk.state_dict().items():
         if name.rpartition(".")[0] in layers:

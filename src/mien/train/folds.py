@@ -1,4 +1,4 @@
-"""Grouped, stratified folds: every picture scored by a network that has not seen its like."""
+"""Grouped, stratified cross-validation: no network scores a picture that it saw a copy of."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def assign(
 def fit_folds(
     recipe: Recipe, data: Dataset, folder: Path, *, folds: int, watch: Watcher
 ) -> Predictions:
-    """Train one network a fold, score what each has not seen, and keep it as ``oof.npz``.
+    """Train one network per fold, score each held-out part, and write ``oof.npz``.
 
     Each fold is a run of its own in ``folder/fold-I-of-K``; a stopped one goes on, a finished one
     is not trained again. Rows that a run would not learn from are not scored.

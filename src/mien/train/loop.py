@@ -22,7 +22,7 @@ from mien.train.samples import batches, generator
 
 @dataclass
 class State:
-    """A run as it stands: what is trained, what is kept of it, and how far it came.
+    """State of a run: network, averaged weights, optimiser, position.
 
     ``model`` is what is called in training: the network, perhaps compiled and synchronised.
     ``ema`` holds the averaged weights; ``history`` has a row for each epoch that has ended;
@@ -58,7 +58,7 @@ class State:
 
 
 def train_epoch(state: State, *, on_batch: Callable[[int], None]) -> dict[str, float]:
-    """Train the epoch that is next; returns the mean losses. ``on_batch`` is told batch sizes.
+    """Train the next epoch; returns the mean losses. ``on_batch`` gets each batch's size.
 
     Raises:
         FloatingPointError: the loss is no longer a number.
@@ -106,7 +106,7 @@ def train_epoch(state: State, *, on_batch: Callable[[int], None]) -> dict[str, f
 
 
 def average(state: State, step: int) -> None:
-    """Take a step into the averaged weights, the more of it the fewer there were before it.
+    """Update the EMA, with a decay that warms up.
 
     Otherwise the random start would still be half of the average after ln 2 / (1 - decay) steps,
     which a small data set takes many epochs to reach. Source: TensorFlow's
@@ -167,7 +167,7 @@ def predict(
 def predict_sharded(
     network: Network, images: Tensor, *, accelerator: Accelerator, size: int, crop: int
 ) -> tuple[Tensor, Tensor]:
-    """As ``predict``, each process scoring its own rows; all of them get the whole.
+    """As ``predict``, with the rows shared among processes; each gets all results.
 
     Scores are gathered with their row numbers, so no shard is padded and no row counts twice.
     """

@@ -1,4 +1,4 @@
-"""A trunk, pooled features, two linear heads; and the one road from crops into it."""
+"""A trunk, pooled features and two linear heads; how crops enter it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Network(nn.Module):
         return self.label(pooled), self.ballot(pooled)
 
     def hold(self, *, trunk: bool = False, norms: bool = False, upto: str = "") -> None:
-        """Freeze the whole trunk, its layers up to and with one, or only its norms' statistics.
+        """Freeze the whole trunk, its first layers, or only its norms' statistics.
 
         What an earlier call froze and this one does not is free again.
 
@@ -96,7 +96,7 @@ class Network(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Network:
-        """Switch modes; what is held still stays in evaluation mode."""
+        """Switch modes; frozen layers stay in evaluation mode."""
         super().train(mode)
         for name in self.still:
             self.trunk.get_submodule(name).eval()
@@ -109,7 +109,7 @@ class Network(nn.Module):
 
 
 def layers_upto(trunk: nn.Module, last: str) -> list[str]:
-    """Names of a trunk's modules up to and with one, in the order in which it registers them.
+    """Names of a trunk's modules up to and including one, in order of registration.
 
     Those that hold later ones too are left out.
 
@@ -125,7 +125,7 @@ def layers_upto(trunk: nn.Module, last: str) -> list[str]:
 
 
 def check_sizes(network: Network, sizes: Iterable[int]) -> None:
-    """Make sure, before hours of training, that the network takes pictures of all these sizes.
+    """Check that the network takes pictures of all these sizes, before training starts.
 
     Raises:
         ValueError: one that it does not take.

@@ -71,7 +71,7 @@ def build_optimizer(
         )  # fmt: skip
     except (AssertionError, ImportError, RuntimeError, TypeError) as error:  # bnb*, fused*: a GPU
         raise ValueError(
-            f"optimizer.name={name}: not to be had here ({error}); choose another, as adamw"
+            f"optimizer.name={name}: not available here ({error}); choose another, such as adamw"
         ) from error
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
@@ -79,7 +79,7 @@ def build_optimizer(
 
 
 def layer_depths(trunk: nn.Module) -> dict[str, int]:
-    """How many layers stand above each parameter's, by timm's own grouping of the trunk.
+    """Number of layers above each parameter's, by timm's grouping of the trunk.
 
     Raises:
         ValueError: the trunk has none.
@@ -87,7 +87,7 @@ def layer_depths(trunk: nn.Module) -> dict[str, int]:
     matcher: Any = getattr(trunk, "group_matcher", None)
     if matcher is None:
         raise ValueError(
-            f"transfer.layer_decay: {type(trunk).__name__} is not parted into layers; set it to 1"
+            f"transfer.layer_decay: {type(trunk).__name__} does not name its layers; set it to 1"
         )
     layer: dict[str, int] = group_parameters(trunk, matcher(coarse=False), reverse=True)
     top = max(layer.values())
@@ -129,7 +129,7 @@ def stale_epochs(scores: Sequence[float]) -> int:
 
 
 def plateau_factor(scores: Sequence[float], *, patience: int, factor: float) -> float:
-    """What reduce-on-plateau has brought the rate down to after these epochs' scores.
+    """Factor of the learning rate that reduce-on-plateau has reached after these scores.
 
     It falls by ``factor`` whenever ``patience`` epochs in a row have not beaten the best so far. A
     function of the history alone, so a resumed run goes on exactly where it was.
@@ -148,7 +148,7 @@ def plateau_factor(scores: Sequence[float], *, patience: int, factor: float) -> 
 def set_step(
     recipe: Recipe, optimizer: Optimizer, history: History, per_epoch: int, number: int
 ) -> None:
-    """Set the rates of one batch of the epoch that is next.
+    """Set the learning rates for one batch of the next epoch.
 
     The schedule starts where the trunk is unfrozen.
     """
@@ -167,7 +167,7 @@ def set_step(
 
 
 def enough(recipe: Recipe, history: History) -> bool:
-    """Whether early stopping ends the run here; epochs with a frozen trunk do not count."""
+    """Whether early stopping applies now; epochs with a frozen trunk do not count."""
     patience = recipe.stopping.patience
     if not patience:
         return False

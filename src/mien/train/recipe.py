@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a training, as text that is checked where it enters.
+"""A recipe: all settings of a training, validated when it is read.
 
 TOML becomes frozen typed models that reject unknown keys; below ``fit`` only plain typed arguments
 go on.
@@ -38,24 +38,29 @@ LONGEST_NAME = 200
 
 
 class Recipe(Section):
-    """One training, whole."""
+    """All settings of one training."""
 
     name: str = "run"
+    """Name of the run's folder below ``runs/``; the recipe's file name unless given."""
     epochs: int = Field(default=8, ge=1, le=100_000)
+    """Passes over the training pictures."""
     batch_size: int = Field(default=64, ge=2, le=1_000_000)
+    """Pictures in a batch, over all processes."""
     seed: int = Field(default=0, ge=0, lt=2**63)
+    """Seed of initial weights, order and augmentation."""
     ema: float = Field(default=0.998, ge=0, lt=1)
-    """Decay of the averaged weights, which are kept; less in early steps; 0 keeps the raw ones."""
+    """Decay of the exponential moving average of the weights, which is kept. The decay warms up.
+    0 keeps the raw weights."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
-    """auto is bf16 where it was measured to pay: on GPUs, with AMX, and on AMD's AVX-512."""
+    """auto is bf16 where it is faster: on GPUs, with AMX, and on AMD's AVX-512."""
     kernels: Literal["auto", "stock"] = "auto"
-    """auto trains with layers that are faster on this CPU (the extra ``fast``); stock never does.
-    The weights are the same kind either way."""
+    """auto trains with layers that are faster on this CPU (the extra ``fast``); stock keeps
+    PyTorch's. The weights are interchangeable."""
     compile: bool = False
-    """Compile the network (torch.compile): slow to start, another rounding."""
+    """Compile the network (torch.compile): it starts slowly, and rounds differently."""
     sizes: dict[str, Annotated[int, Field(ge=24, le=512)]] = Field(default={})
-    """Progressive size: when it begins -> pixels; before the first, ``network.size``. A key is an
-    epoch (from 0), or a share of the training: 0.4 is after two fifths."""
+    """Progressive resizing: from when on -> pixels a side; ``network.size`` before the first. A key
+    is an epoch (from 0), or a share of the training: 0.4 is after two fifths."""
     data: Data = Data()
     network: Network = Network()
     transfer: Transfer = Transfer()
@@ -90,7 +95,8 @@ class Recipe(Section):
                 raise ValueError(f"{key} needs a held-out score; set data.holdout=0.1")
         if self.transfer.frozen_epochs >= max(self.epochs, 1):
             raise ValueError(
-                f"transfer.frozen_epochs must leave epochs for the trunk, of {self.epochs}; give "
+                "transfer.frozen_epochs must leave some of the epochs for the trunk, of "
+                f"{self.epochs}; give "
                 "fewer, or a share such as 0.1"
             )
         return self
@@ -100,12 +106,12 @@ class Recipe(Section):
         return self._at(self.sizes, epoch, self.network.size)
 
     def frozen_at(self, epoch: int) -> str:
-        """The last of the trunk's layers that stand still in this epoch (from 0); "" is none."""
+        """The last frozen layer of the trunk in this epoch (from 0); "" is none."""
         return self._at(self.transfer.freeze, epoch, "")
 
     @property
     def frozen_epochs(self) -> int:
-        """First epochs in which the heads learn alone; at least one is left for the trunk."""
+        """First epochs in which only the heads are trained; at least one is left for the trunk."""
         asked = self.transfer.frozen_epochs
         return min(_after(asked, self.epochs), self.epochs - 1) if asked < 1 else int(asked)
 
@@ -115,7 +121,7 @@ class Recipe(Section):
         return {_first_epoch(key, self.epochs) or 0 for key in self.transfer.freeze}
 
     def _at(self, steps: Mapping[str, T], epoch: int, default: T) -> T:
-        """What the latest key up to this epoch says."""
+        """The value of the latest key up to this epoch."""
         begun = {_first_epoch(k, self.epochs) or 0: steps[k] for k in sorted(steps, key=float)}
         reached = [first for first in begun if first <= epoch]
         return begun[max(reached)] if reached else default
@@ -125,7 +131,7 @@ class Recipe(Section):
         return _toml(self.model_dump(exclude_none=True, exclude={"tune"}))
 
     def same_training(self, other: Recipe) -> bool:
-        """Whether both train alike: all but ``[tune]``, kernels, and how an epoch is written."""
+        """Whether both train alike, apart from ``[tune]``, kernels and how epochs are written."""
         return self._decisions() == other._decisions()
 
     def _decisions(self) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def _first_epoch(key: str, epochs: int) -> int | None:
 
 
 def within(steps: Mapping[str, T], epochs: int) -> dict[str, T]:
-    """Those of the keys of ``sizes`` or ``transfer.freeze`` that a training this long can take."""
+    """The keys of ``sizes`` or ``transfer.freeze`` that fit a training of so many epochs."""
     return {key: value for key, value in steps.items() if _first_epoch(key, epochs) is not None}
 
 
@@ -179,7 +185,7 @@ def load(path: Path | str | None, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def parse(tree: Mapping[str, Any], *, source: str = "recipe") -> Recipe:
-    """Check a nested mapping and freeze it.
+    """Validate a nested mapping into a recipe.
 
     Raises:
         ValueError: every problem, in one line.
@@ -192,7 +198,7 @@ def parse(tree: Mapping[str, Any], *, source: str = "recipe") -> Recipe:
 
 
 def vary(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe with some keys changed (``{"optimizer.lr": 3e-4}``), checked anew."""
+    """The recipe with some keys changed (``{"optimizer.lr": 3e-4}``), checked again."""
     tree = recipe.model_dump(exclude_none=True)
     for key, value in changes.items():
         _put(tree, key, value)
@@ -200,7 +206,7 @@ def vary(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 
 def check_name(name: str) -> str:
-    """A name whose folder lies below that of runs; ``a/b`` is a fold or a trial of ``a``.
+    """Check a run's name, whose folder must lie below ``runs/``; ``a/b`` is a fold of ``a``.
 
     Raises:
         ValueError: it would lie elsewhere, or file systems cannot take it.
@@ -208,7 +214,7 @@ def check_name(name: str) -> str:
     parts = re.split(r"[/\\]", name)
     odd = any(part.strip() in ("", ".", "..") for part in parts)
     if odd or not name.isprintable() or re.match("[A-Za-z]:", name):
-        raise ValueError(f"{name!r} cannot name a run's folder; give a plain name, as my_run")
+        raise ValueError(f"{name!r} cannot name a run's folder; give a plain name such as my_run")
     if max(len(part.encode()) for part in parts) > LONGEST_NAME:
         raise ValueError(f"longer than {LONGEST_NAME} bytes; give a shorter name")
     return name

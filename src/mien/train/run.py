@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, its records, its checkpoint, and its network when it is done."""
+"""A run's folder: its lock, records, checkpoint and final network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def runs_folder() -> Path:
 
 @contextmanager
 def locked(folder: Path, *, when: bool = True) -> Iterator[None]:
-    """Hold the run's folder, which is made where it is missing, for this process alone.
+    """Lock the run's folder for this process; it is created if missing.
 
     The system lets go of the lock when the process ends, however it ends.
 
@@ -68,7 +68,7 @@ def locked(folder: Path, *, when: bool = True) -> Iterator[None]:
 
 
 def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
-    """Make the run folder ours, or make sure that it already is.
+    """Claim the run's folder for this recipe and data, or check that it already is.
 
     Recipes are compared as parsed, so a run started by an older mien goes on. Where no epoch has
     ended recipe and data are replaced, as a recipe that diverges at once has to be.
@@ -102,7 +102,7 @@ def read_recipe(folder: Path) -> Recipe:
     try:
         return parse(tomllib.loads(path.read_text(encoding="utf-8")), source=str(path))
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not TOML ({error}); the run cannot go on") from None
+        raise ValueError(f"{path}: not TOML ({error}); the run cannot be resumed") from None
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def read_history(folder: Path) -> list[dict[str, float]]:
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Rewrite the table of epochs whole, so that a replayed epoch stands there once."""
+    """Rewrite the whole table of epochs, so that a replayed epoch appears once."""
     text = io.StringIO()
     columns = list(dict.fromkeys(key for row in history for key in row))
     writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
@@ -188,7 +188,7 @@ def load_network(folder: Path) -> tuple[Recipe, Network]:
     """
     recipe = read_recipe(folder)
     if not (folder / weights.FILE).is_file():
-        raise FileNotFoundError(f"{folder}: the run has not ended; `mien train` goes on with it")
+        raise FileNotFoundError(f"{folder}: the run has not finished; `mien train` resumes it")
     return recipe, starts.restore(recipe.network, folder / weights.FILE)
 
 
@@ -262,7 +262,7 @@ def resume(folder: Path, state: State) -> None:
 
 
 def check_finite(network: Network, epoch: int) -> None:
-    """Make sure that every weight is still a number.
+    """Check that every weight is finite.
 
     Raises:
         FloatingPointError: one is not.

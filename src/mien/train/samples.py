@@ -1,4 +1,4 @@
-"""What is learnt from: crops as tensors, class balance, and the order of an epoch."""
+"""Training samples: crops as tensors, class balance, and the order of an epoch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def from_dataset(data: Dataset) -> Samples:
 
 
 def label_as_vote(samples: Samples, *, smoothing: float) -> Samples:
-    """Where nobody voted on any picture, the label counts as its one vote.
+    """If no picture has votes, each label counts as one vote.
 
     Otherwise made non-faces would be all that the ballot learns from, and it would see no face
     anywhere.
@@ -61,7 +61,7 @@ def label_as_vote(samples: Samples, *, smoothing: float) -> Samples:
 
 
 def trainable(data: Dataset) -> Dataset:
-    """Rows fit to learn from: labelled, and voted on where the set has votes at all.
+    """Rows to train on: labelled, and with votes if the set has any.
 
     FER-2013 rows without FER+ votes exist only as contrast-equalised copies, a third of them not
     faces; a set without any votes is taken whole.

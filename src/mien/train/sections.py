@@ -1,4 +1,4 @@
-"""What each section of a recipe may say, with its unit and its range."""
+"""The sections of a recipe: keys, units and ranges."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ class Data(Section):
     """What is learnt from."""
 
     path: str = ""
+    """The prepared data folder; the command line's DATA."""
     holdout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of Training kept out, by group, and scored after each epoch; 0 trains on all."""
+    """Share of the train split that is held out, by group, and scored after each epoch; 0 trains
+    on all."""
     nonfaces: float = Field(default=0.04, ge=0, le=0.5)
     """Share of a batch replaced by made non-faces, which teach ``unclear``."""
     share: float = Field(default=1.0, gt=0, le=1)
-    """Share of what is learnt from that is used, by group: for quick trials."""
+    """Share of the training pictures to use, by group; for quick trials."""
 
     @field_validator("path")
     @classmethod
@@ -37,36 +39,42 @@ class Network(Section):
     trunk: str = "mobilenetv1_100"
     """Any timm model whose features are a map (N, C, h, w): convolutions, not vit or swin."""
     trunk_args: dict[str, Any] = {}
+    """Further arguments of timm's ``create_model``, such as ``{ pad_type = "same" }``."""
     start: str = "random"
-    """random, imagenet, default, lite0..2, faceres:, dlib: or vgg16:PACKAGE, or a weights file."""
+    """Starting weights: auto, random, imagenet, lite0, lite1, lite2, faceres, dlib, vgg16 (each
+    with ``:FILE`` for a package on disk), a model's name, a run's folder or a weights file."""
     size: int = Field(default=96, ge=24, le=512)
     """Pixels a side inside the network; crops are upsampled to it."""
     init: Literal["stock", "dirac"] = "stock"
-    """A random start by the trunk's own rule, or with convolutions that pass on what they get;
-    only with ``start = "random"``."""
+    """Initialisation of a random start: the trunk's own, or dirac (convolutions begin as
+    identities). Only with ``start = "random"``."""
     crop: int = Field(default=48, ge=24, le=48, multiple_of=2)
     """Pixels of the centre crop that is upsampled; even, or its centre is half a pixel off."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout rate of the pooled features."""
     stem: Literal["stock", "stride-1", "no-pool", "small", "no-last-pool"] = "stock"
     """Keep more of a small input: first convolution at stride 1, no first pooling, or both (small);
     or no last pooling, for VGG."""
     widths: dict[str, int] = {}
-    """Channels that the blocks of a stage put out, where fewer than the trunk's (blocks.3 = 384):
-    for depthwise-separable blocks; out of a wider start those that matter most are kept."""
+    """Output channels of a stage's blocks, where fewer than the trunk's (blocks.3 = 384); for
+    depthwise-separable blocks. A wider start is pruned to them."""
     mean: tuple[float, float, float] | None = None
+    """Mean that is subtracted from pixels of 0 to 1, by channel; the start's unless given."""
     std: tuple[float, float, float] | None = None
+    """Standard deviation that they are divided by; the start's unless given."""
 
 
 class Transfer(Section):
-    """How gently a trunk that has learnt something already is treated."""
+    """How a pretrained trunk is fine-tuned."""
 
     frozen_epochs: int | float = Field(default=0, ge=0)
-    """First epochs in which the heads learn alone, at their full rate; below 1, a share of the
-    training."""
+    """First epochs in which only the heads are trained, at their full learning rate; below 1, a
+    share of the training."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
-    """Each layer's rate as a share of that of the layer above it; 1 is one rate for the trunk."""
+    """Layer-wise learning-rate decay: each layer's rate as a share of that of the layer above it; 1
+    is one rate for the trunk."""
     frozen_norms: bool = False
-    """Keep the statistics of batch norms as they came."""
+    """Keep the batch norms' statistics of the start."""
     freeze: dict[str, str] = {}
     """From an epoch (from 0) or a share of the training on, the trunk's layers up to and including
     one are frozen at their averaged weights: {"0.4" = "blocks.1"}. Early layers cost most time."""
@@ -80,18 +88,21 @@ class Transfer(Section):
 
 
 class Targets(Section):
-    """What the two heads are asked for."""
+    """Targets and losses of the two heads."""
 
     label: float = Field(default=1.0, ge=0)
+    """Weight of the label head's loss."""
     ballot: float = Field(default=1.0, ge=0)
+    """Weight of the ballot head's loss."""
     smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Label smoothing."""
     teacher: str = ""
-    """A bundle whose scores are learnt as well."""
+    """Bundle to distil from, by name or folder; its scores are mixed into the targets."""
     teacher_weight: float = Field(default=0.7, ge=0, le=1)
     """Share of the teacher in each target."""
     teacher_views: Literal[0, 2, 8] = 8
-    """Views of each picture that the teacher is asked for, once: as it is, or four shifts;
-    mirrored. With 0 it is asked anew about each batch, as that was changed and mixed."""
+    """Views of each picture that the teacher scores, once: 2 is the picture and its mirror image, 8
+    are four shifts of both. With 0 it is asked about each batch, as augmented and mixed."""
     temperature: float = Field(default=1.0, gt=0)
     """Above 1 the teacher's scores are flattened, below 1 sharpened."""
 
@@ -102,24 +113,28 @@ class Targets(Section):
 
 
 class Augment(Section):
-    """Ranges that each picture's changes are drawn from."""
+    """Augmentation: the ranges that each picture's changes are drawn from."""
 
     flip: float = Field(default=0.5, ge=0, le=1)
+    """Probability of a mirror image."""
     rotate: float = Field(default=10.0, ge=0, le=180)
     """Degrees either way."""
     scale: float = Field(default=0.15, ge=0, lt=1)
+    """Share by which the size changes, either way."""
     shift: float = Field(default=0.12, ge=0, lt=1)
-    """Share of the side."""
+    """Share of the side by which a picture moves, either way."""
     brightness: float = Field(default=0.2, ge=0)
+    """Share of 128 grey levels by which the brightness changes, either way."""
     contrast: float = Field(default=0.2, ge=0, lt=1)
+    """Share by which the contrast changes, either way."""
     erase: float = Field(default=0.5, ge=0, le=1)
     """Probability of one erased rectangle."""
     mixup: float = Field(default=0.0, ge=0)
-    """Alpha of the Beta that two pictures are mixed by; 0 mixes none."""
+    """Alpha of mixup's Beta distribution; 0 turns mixup off."""
 
 
 class Balance(Section):
-    """What is done for rare emotions; every 0 is off."""
+    """Remedies for rare expressions; 0 turns each off."""
 
     weights: float = Field(default=0.0, ge=0, le=1)
     """A label's loss is weighted by its frequency to the power of minus this."""
@@ -133,32 +148,38 @@ class Optimizer(Section):
     """Any optimiser that timm knows by name."""
 
     name: str = "adamw"
+    """The optimiser's name in timm: adamw, sgd, lion …"""
     lr: float = Field(default=4e-4, gt=0)
+    """Peak learning rate."""
     head_lr: float | None = Field(default=None, gt=0)
+    """Peak learning rate of the heads; ``lr`` unless given."""
     weight_decay: float = Field(default=0.02, ge=0)
+    """Weight decay; biases and norms have none."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum, for optimisers that have it."""
     clip: float = Field(default=0.0, ge=0)
     """Largest gradient norm; 0 does not clip."""
     fused: bool = False
-    """One kernel for a whole step, where the optimiser has one."""
+    """Use the optimiser's fused kernel, where it has one."""
 
 
 class Schedule(Section):
     """How the learning rate moves: batch by batch, or (plateau) by the held-out score."""
 
     name: Literal["cosine", "one-cycle", "plateau", "constant"] = "cosine"
+    """The schedule; plateau needs ``data.holdout``."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of all steps."""
+    """Share of all steps in which the learning rate rises to its peak."""
     floor: float = Field(default=0.0, ge=0, le=1)
-    """Last learning rate as a share of the highest."""
+    """Final learning rate as a share of the peak."""
     patience: int = Field(default=2, ge=1)
     """Plateau: epochs without a better score before the rate falls."""
     factor: float = Field(default=0.3, gt=0, lt=1)
-    """Plateau: what the rate is multiplied by."""
+    """Plateau: factor by which the rate is multiplied."""
 
 
 class Stopping(Section):
-    """Early stopping by the held-out score. Off in the recipes of mien: they pick no epoch."""
+    """Early stopping by the held-out score. Off in mien's recipes, which keep the last epoch."""
 
     patience: int = Field(default=0, ge=0)
     """Epochs without a better score before training ends; 0 never stops."""
@@ -174,10 +195,10 @@ class Tune(Section):
     }
     """Recipe key -> a list of choices, or ``{ low = 1e-5, high = 1e-2, log = true }``."""
     epochs: int | None = Field(default=None, ge=1)
-    """Epochs a trial; unless given, the recipe's."""
+    """Epochs of a trial; the recipe's unless given."""
     share: float = Field(default=1.0, gt=0, le=1)
-    """Share of Training that a trial learns from."""
+    """Share of the train split that a trial learns from."""
     holdout: float = Field(default=0.1, gt=0, lt=1)
-    """Share of Training, by group, that trials are judged on."""
+    """Share of the train split, by group, that trials are judged on."""
     minutes: float | None = Field(default=None, gt=0)
-    """Longest time a trial; what is reached by then counts as pruned."""
+    """Most minutes of a trial; a trial that takes longer counts as pruned."""

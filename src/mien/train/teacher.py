@@ -97,7 +97,7 @@ def _ask(
     batch: int,
     track: Callable[[int, int], None],
 ) -> None:
-    """Write the answers to ``path``, going on from those before a stop."""
+    """Write the teacher's scores to ``path``, resuming after a stop."""
     part = path.with_suffix(".part")
     scores = _partial(part, (len(crops), count, len(EMOTIONS) + len(BALLOT)))
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
@@ -126,7 +126,7 @@ def _answer(
 
 
 def _partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """The answers so far, not a number where there is none yet."""
+    """The scores so far, NaN where there are none yet."""
     if path.is_file():
         try:
             found = np.lib.format.open_memmap(path, mode="r+")

@@ -78,7 +78,7 @@ def search(
     on_trial: Callable[[Study, Any], None],
     threads: int = 0,
 ) -> None:
-    """Run trials until the study holds ``trials`` that ended, or ``budget`` seconds have passed.
+    """Run trials until ``trials`` have finished, or ``budget`` seconds have passed.
 
     Each is judged on a grouped share of Training that it has not seen. A trial that the budget cuts
     short is queued again, and goes on from its last epoch when the study does. One whose values
@@ -192,7 +192,7 @@ def _started(pid: int) -> str:
 
 
 def check_same(study: Study, recipe: Recipe, data: Dataset) -> None:
-    """Make sure that the study's trials and ours can be compared; the first process settles it.
+    """Check that the study's trials are comparable with ours; the first process defines them.
 
     Raises:
         ValueError: the study is of another recipe or of other data.
@@ -240,7 +240,9 @@ def check_space(recipe: Recipe) -> None:
 
     known = known_keys()
     if not recipe.tune.space:
-        raise ValueError('tune.space is empty; name a recipe key, as "optimizer.lr" = [1e-4, 1e-3]')
+        raise ValueError(
+            'tune.space is empty; name a recipe key, such as "optimizer.lr" = [1e-4, 1e-3]'
+        )
     for key, choices in recipe.tune.space.items():
         if key not in known:
             raise ValueError(f"tune.space: {key!r} is not a key of a recipe")
@@ -252,7 +254,7 @@ def check_space(recipe: Recipe) -> None:
         if any(isinstance(value, list | dict) for value in values):
             raise ValueError(
                 f"tune.space: {key!r} takes lists or tables, which a study cannot choose from; "
-                "search another key, and train a recipe for each of these"
+                "search another key, or train one recipe for each value"
             )
         try:
             suggest(FixedTrial({key: values[0] if values else None}), {key: choices})

@@ -1,4 +1,4 @@
-"""Who watches a run and who stops it: progress, TensorBoard events, signals."""
+"""Observers of a run: progress, TensorBoard events, signals."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SIGNALS = tuple(
 
 
 class Watcher(Protocol):
-    """What a run tells while it goes on."""
+    """Callbacks of a running training."""
 
     def asked(self, done: int, total: int) -> None:
-        """The teacher has been asked about so many of the pictures."""
+        """The teacher has scored so many of the pictures."""
 
     def note(self, text: str) -> None:
         """Something that a person should know once."""
@@ -76,7 +76,7 @@ class OutOfTime(Exception):  # noqa: N818
 
 @dataclass
 class TrialWatch:
-    """Reports a trial's epochs to the study, and ends it when hopeless or out of time."""
+    """Reports a trial's epochs to the study, and prunes it or ends it when time is up."""
 
     trial: Trial
     watch: Watcher

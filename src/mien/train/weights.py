@@ -166,7 +166,7 @@ def fit_into(
     broken = [key for key, value in state.items() if not torch.isfinite(value).all()]
     if broken:
         raise ValueError(
-            f"{source}: {len(broken)} weights hold infinite values or none: {broken[0]} …; "
+            f"{source}: {len(broken)} weights hold infinite or missing values: {broken[0]} …; "
             "fetch or export the file again"
         )
     if not any(key.startswith("trunk.") for key in state):

@@ -31,7 +31,7 @@ _PIECE = 32  # crops of one request in one run, so that others need not wait for
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asker:
-    """Who asks, for fair shares: the client's address; each request has its own."""
+    """The client and request that a job belongs to, for fair scheduling."""
 
     client: str = ""
 
@@ -92,7 +92,7 @@ class Analyst:
         self.batcher.close()
 
     def trim(self) -> None:
-        """Give memory back that past work took."""
+        """Return unused memory to the system."""
         searched = getattr(self.model.detector, "session", None)  # not every detector has one
         memory.trim(self.model.session, *([] if searched is None else [searched]))
 
@@ -264,7 +264,7 @@ async def _group(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def _shares(wanted: Sequence[int], most: int) -> list[int]:
-    """How many each gets of ``most``, first come first served."""
+    """Share ``most`` among requests, first come first served."""
     given = []
     for want in wanted:
         given.append(min(want, most))

@@ -1,4 +1,4 @@
-"""Results as JSON: made in pieces beside the event loop, sent at the pace of the client."""
+"""Results as JSON: encoded in pieces off the event loop, sent at the client's pace."""
 
 import asyncio
 import json

@@ -56,7 +56,7 @@ def check_origin(origin: str) -> str:
     plain = origin.strip().lower().removesuffix("/")
     if plain != "*" and not _ORIGIN.fullmatch(plain):
         raise ValueError(
-            f"--cors {origin}: no web origin; give scheme://host or scheme://host:port, such as "
+            f"--cors {origin}: not a web origin; give scheme://host or scheme://host:port, such as "
             "https://a.example, or * for all"
         )
     return plain

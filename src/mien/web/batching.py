@@ -1,4 +1,4 @@
-"""Micro-batching: crops of concurrent requests share runs of the graph."""
+"""Dynamic batching: crops of concurrent requests share runs of the graph."""
 
 import heapq
 import itertools

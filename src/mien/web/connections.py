@@ -1,4 +1,4 @@
-"""Connections with deadlines: late heads, idle ones and unread answers do not keep a place."""
+"""Connection deadlines: slow request heads, idle connections and unread answers are closed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Connections:
         return Connection(self, *given, **options)
 
     def add(self, connection: Connection) -> None:
-        """Take a new connection; the longest quiet one may have to go for it."""
+        """Accept a new connection, closing the longest idle one if there are too many."""
         if len(self.all) >= self.limits.connections:
             quiet = [c for c in self.all if c.waits_for_client]
             if quiet:
@@ -73,7 +73,7 @@ class Connection(H11Protocol):
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether it could be closed without any work being lost."""
+        """Whether it can be closed without losing work."""
         return self.idle or (self.cycle.more_body and not self.cycle.response_started)
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""What a body's bytes are, told before they are decoded: grey crops, or a picture of some size."""
+"""Inspect a body before it is decoded: grey crops, or a picture of some size."""
 
 import io
 import re

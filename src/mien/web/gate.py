@@ -1,4 +1,4 @@
-"""Admission: how many requests are worked on, and how many bytes they hold, at a time."""
+"""Admission control: how many requests run, and how many bytes they hold, at a time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Whether a small request would be taken now."""
+        """Whether a small request would be accepted now (readiness)."""
         full = self.requests >= self.limits.requests or self.held >= self.limits.held
         return not (self.closing or full)
 
@@ -136,5 +136,5 @@ class Gate:
 
 
 def unavailable() -> Problem:
-    """The answer to a request that is not taken."""
+    """The answer to a request that is refused."""
     return Problem(503, UNAVAILABLE, headers={"Retry-After": "1"})

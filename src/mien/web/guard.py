@@ -1,4 +1,4 @@
-"""Around every request of a service or a page: which hosts, which sites, and careful headers."""
+"""Guards around every request: allowed hosts, allowed sites, security headers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""What one service takes; the only place where these numbers stand."""
+"""Limits of the service; defined only here."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,8 @@ class Limits:
                 raise ValueError(f"limit {name} is {getattr(self, name)}; give more than 0")
         if self.held < self.body:
             raise ValueError(
-                f"limit held ({self.held} bytes) is below body ({self.body}); no request would fit"
+                f"limit held ({self.held} bytes) is below body ({self.body}); no request would "
+                "ever fit"
             )
 
     @classmethod

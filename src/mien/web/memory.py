@@ -1,4 +1,4 @@
-"""Memory that ONNX Runtime and the C library keep after use, given back to the machine."""
+"""Returns memory that ONNX Runtime and the C library keep after use."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Metrics(Collector):
         self._seconds.labels(path).observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """What others count, as it stands now."""
+        """Current values of gauges that others keep."""
         counts, gate, analyst = self.analyst.counts, self.gate, self.analyst
         for name, told, value in (
             ("mien_pictures", "Pictures decoded and searched.", counts.pictures),
@@ -79,5 +79,5 @@ class Metrics(Collector):
             yield GaugeMetricFamily(name, told, float(number))
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Around every request: an id, one line in the log, its count, and what it held given back."""
+"""Around every request: an id, an access log line, metrics, and release of what it held."""
 
 import logging
 import re

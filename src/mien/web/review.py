@@ -1,4 +1,4 @@
-"""The review page: what ``mien data prepare`` flagged or left out, decided by keyboard."""
+"""The review page: decide by keyboard on what ``mien data prepare`` flagged or left out."""
 
 from __future__ import annotations
 

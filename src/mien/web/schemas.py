@@ -82,18 +82,18 @@ class Face(Expression):
         description="Left, top, right, bottom in pixels of the upright picture; may leave it."
     )
     landmarks: list[tuple[float, float]] | None = Field(
-        description="Right eye, left eye, nose, mouth, right ear, left ear as (x, y)."
+        description="Right eye, left eye, nose tip, right and left mouth corner as (x, y)."
     )
     detector_score: Share = Field(description="The detector's score.")
     score: Share = Field(
-        description="The same under its old name; goes in the next release.",
+        description="The same under its old name; removed in the next release.",
         json_schema_extra={"deprecated": True},
     )
     detected: bool = Field(description="False where the whole picture was taken as a crop.")
 
 
 class Picture(BaseModel):
-    """The faces of one picture, or why there are none to be had."""
+    """The faces of one picture, or why the picture could not be read."""
 
     model_config = _example(
         {
@@ -135,7 +135,7 @@ class ModelInfo(BaseModel):
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """State of the service."""
 
     model_config = _example({"status": "ok", "version": "0.1.0", "requests": 0})
 

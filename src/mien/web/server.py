@@ -43,7 +43,7 @@ def serve(
     batching: bool = True,
     started: Callable[[], object] = bool,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; accepted requests are answered before it returns.
+    """Serve until SIGINT or SIGTERM; accepted requests are finished first.
 
     Args:
         bundle: name or folder of a model.

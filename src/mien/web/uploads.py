@@ -43,7 +43,7 @@ class Upload:
 
 
 def check_head(request: Request, limits: Limits) -> None:
-    """Refuse a body by what its head says, before any of it is read.
+    """Refuse a body by its headers, before any of it is read.
 
     Raises:
         Problem: 413, longer than the limit; 415, compressed.

@@ -29,7 +29,7 @@ TIMED = 4096
 
 @dataclass(frozen=True)
 class Member:
-    """A network of the pipeline: its name, its recipe's, and its trunk where it is not that's."""
+    """A network of the pipeline: name, recipe, and trunk if that differs from the recipe's."""
 
     name: str
     recipe: str
@@ -68,7 +68,7 @@ def find(name: str) -> Member:
         return Member(name, "resnet18", trunk=name)
     raise ValueError(
         f"--families {name}: no family ({', '.join(FAMILIES)}), recipe ({', '.join(known)}) or "
-        "network of timm has this name"
+        "timm network has this name"
     )
 
 

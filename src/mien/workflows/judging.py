@@ -57,10 +57,10 @@ def finder_with(detector: Detector, key: str) -> Finder:
 def face_finder() -> Finder:
     """The finder with the detector that ``mien predict`` uses."""
     from mien.bundle import sha256
-    from mien.infer.detect import RetinaFace
+    from mien.infer.detect import default_detector
 
-    detector = RetinaFace()
-    return finder_with(detector, f"retinaface {sha256(detector.path)[:8]}")
+    detector = default_detector()
+    return finder_with(detector, f"{detector.name} {sha256(detector.path)[:8]}")
 
 
 def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
@@ -74,10 +74,10 @@ def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
     if bundle is None and not detector:
         return None
     from mien.bundle import sha256
-    from mien.infer.detect import RetinaFace
+    from mien.infer.detect import default_detector
 
     names = []
-    finder = RetinaFace(threshold=LEAST)
+    finder = default_detector(threshold=LEAST)
     if detector:
         names.append(f"{finder.name} {sha256(finder.path)[:8]}")
     unclear = None

@@ -54,7 +54,7 @@ def recipe_of(choice: plan.Choice, folder: Path, options: Options, *, images: in
 
 
 def train(choice: plan.Choice, job: Job) -> None:
-    """Train one member, or go on training it."""
+    """Train one member, or resume its training."""
     from mien.train.fit import fit
     from mien.train.weights import FILE
 

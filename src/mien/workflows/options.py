@@ -1,4 +1,4 @@
-"""What a pipeline may be told, and who listens to it."""
+"""Options of a pipeline, and callbacks of its progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAMILIES = {"vgg19": "vgg19", "resnet": "resnet18", "efficientnet": "efficientne
 
 @dataclass(frozen=True)
 class Options:
-    """What a pipeline may be told.
+    """Options of a pipeline.
 
     ``families`` names of ``FAMILIES``, of recipes, or of timm's networks; ``budget``
     seconds in all, None for what suits the machine; ``overrides`` recipe keys for every training,
@@ -33,7 +33,7 @@ class Options:
 
 
 class Talk:
-    """Who listens to a pipeline; each call does nothing unless it is overridden."""
+    """Callbacks of a pipeline; each does nothing unless it is overridden."""
 
     def line(self, text: str) -> None:
         """A step begins, ends or is passed over."""

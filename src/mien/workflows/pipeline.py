@@ -25,9 +25,11 @@ PREPARING = 0.004
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it: the plan; test accuracy of each member and of ``ensemble`` as ``{value,
-    low, high}``; the report's page; steps that were passed over; None before there are any.
-    """  # noqa: D205
+    """What a pipeline gives.
+
+    ``plan``; test ``accuracy`` of each member and of ``ensemble`` as ``{value, low, high}``; the
+    ``report``, None in a dry run; ``skipped`` steps, which an earlier call had done.
+    """
 
     plan: plan.Plan
     accuracy: dict[str, dict[str, float]]
@@ -146,7 +148,9 @@ def load_splits(folder: Path, seed: int) -> Dataset:
     there = set(data.split.tolist())
     for split in ("train", "test"):
         if split not in there:
-            raise ValueError(f"{folder}: no pictures in its {split} split; prepare it anew")
+            raise ValueError(
+                f"{folder}: no pictures in its {split} split; run mien data prepare again"
+            )
     if "valid" in there:
         return data
     rows = (data.split == "train").nonzero()[0]

@@ -1,4 +1,4 @@
-"""Steps of a long job: each is done once, and again only where what it was made from changed."""
+"""Steps of a long job: each is done once, and again only if its inputs changed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Steps:
             name: of the step.
             inputs: what decides the outputs, as JSON types.
             outputs: files or folders that the step leaves.
-            work: does it; what it leaves half done when killed, it takes up or makes anew.
+            work: does it; after a kill it resumes or replaces what it left unfinished.
 
         Returns:
             Whether it was done now.

@@ -79,8 +79,8 @@ def _check_stems(given: list[str], source_of: dict[str, str], data: Path) -> Non
         stem = PurePosixPath(name).stem
         if stem in inside and inside[stem] != source.get(stem, inside[stem]):
             raise ValueError(
-                f"{data}: {name} is one picture there and another one in its source; name "
-                "pictures as the column file of test.csv does"
+                f"{data}: {name} names different pictures there and in its source; use the "
+                "names in the column file of test.csv"
             )
 
 

@@ -166,14 +166,14 @@ def decode_pixels(text: bytes) -> NDArray[np.uint8]:
     if re.search(rb"[^0-9 ]", text):
         text = re.sub(rb"[\[\](),;\t]", b" ", text)
         if re.search(rb"[^0-9. eE+-]", text):
-            raise ValueError("the pixels column holds something else than numbers")
+            raise ValueError("the pixels column holds something other than numbers")
     try:
         values = np.array(text.split(), dtype=np.float64)
     except ValueError:
-        raise ValueError("the pixels column holds something else than numbers") from None
+        raise ValueError("the pixels column holds something other than numbers") from None
     side = int(len(values) ** 0.5)
     if side * side != len(values) or side == 0 or side > SIDES:
-        raise ValueError(f"{len(values)} pixels are no square picture")
+        raise ValueError(f"{len(values)} pixels do not make a square picture")
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
         raise ValueError(f"a pixel value of {values[values.argmax()]:g}, outside of 0 to 255")
     if (values != np.floor(values)).any():

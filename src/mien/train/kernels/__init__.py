@@ -27,7 +27,7 @@ Around = tuple[int, int, int, int]
 
 
 def accelerate(network: nn.Module) -> str:
-    """Swap in the layers that pay in training on a CPU, in place.
+    """Replace layers by those that train faster on a CPU, in place.
 
     Returns:
         What a person could install to gain more for this network, once a process; "" else.
@@ -76,7 +76,7 @@ def is_depthwise(module: nn.Module) -> bool:
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution that is computed as a linear layer over the channels where that pays.
+    """A 1x1 convolution, computed as a linear layer over the channels where that is faster.
 
     oneDNN's gradients of 1x1 convolutions are slow on few places with many channels: a batch of 64
     maps of 2x2 places with 1024 channels takes 13 ms in bf16 with AMX (18 in float32), its linear
@@ -94,7 +94,7 @@ class Pointwise(nn.Conv2d):
 
 
 class Depthwise(nn.Conv2d):
-    """A depthwise convolution without the cases that PyTorch trains slowly (see ``convolve``)."""
+    """A depthwise convolution that avoids PyTorch's slow cases in training (see ``convolve``)."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, h, w) to (N, C, h', w'), as ``nn.Conv2d``."""

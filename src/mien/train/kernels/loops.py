@@ -180,7 +180,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def pays(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether the loops are quicker than PyTorch's layer in training ``conv`` on ``x``.
+    """Whether the loops train ``conv`` on ``x`` faster than PyTorch's layer.
 
     In bf16 they are wherever there are channels enough, but for 3x3 with stride 1 with AMX, where
     it was not measured; in float32, for strides and larger kernels.

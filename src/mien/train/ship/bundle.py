@@ -1,4 +1,4 @@
-"""Finished runs made one: a bundle that anyone can use, or the mean of their weights as a run.
+"""From finished runs to one bundle, or to one run with the mean of their weights.
 
 Fine-tuned from one start by different draws or recipes, networks lie in one basin of the loss, and
 their mean is often better than each. Source: Wortsman et al., Model soups, ICML 2022.
@@ -176,7 +176,7 @@ def soup(runs: Mapping[Path, float], folder: Path) -> None:
             of different data, or a folder that holds another run.
     """
     if len(runs) < 2 or min(runs.values()) <= 0:
-        raise ValueError("a mean takes two or more runs, with shares above 0")
+        raise ValueError("a soup needs two or more runs, with weights above 0")
     shares = {path: share / sum(runs.values()) for path, share in runs.items()}
     first = next(iter(runs))
     recipe, network = run.load_network(first)

@@ -100,7 +100,7 @@ def _scaled(logs: Tensor, scaling: Scaling) -> Tensor:
 
 
 def _whole(cam: Tensor, crop: int, side: int) -> Tensor:
-    """The map of a centre crop as one of the whole face: nothing was seen around the centre."""
+    """The map of a centre crop, padded to the whole face."""
     if crop == side:
         return cam
     centre = F.interpolate(cam, size=(crop, crop), mode="bilinear", align_corners=False)

@@ -259,7 +259,7 @@ def read_once(model: onnx.ModelProto) -> bool:
 def sum_copies(
     weight: NDArray[np.float32], mean: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """One channel's weights, what its biases gain, and the grey value to subtract and pad with.
+    """One channel's weights, the change of its biases, and the grey value to subtract and pad by.
 
     Args:
         weight: (out, 3, h, w).

@@ -1,4 +1,4 @@
-"""A bundle calibrated once more, to other pictures or other people, without training."""
+"""Calibrate a bundle again, to other pictures or annotators, without training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mien.measure.metrics import TINY
 
 
 def recalibrate(bundle: Bundle, calibration: Calibration, target: Path, *, name: str) -> Bundle:
-    """Write a bundle with a calibration behind whatever its graph already does to its scores.
+    """Write a bundle with a further calibration appended to its graph.
 
     The card tells both, and leaves out figures that were measured on the old scores.
 

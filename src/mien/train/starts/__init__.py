@@ -1,4 +1,4 @@
-"""Where a trunk's weights come from: a hub, a package of a registry, a file, or nothing.
+"""Starting weights of a trunk: from a hub, a package of a registry, a file, or random.
 
 A start that cannot be had names the remedy. The origin and licence travel into the card.
 """
@@ -54,7 +54,8 @@ def _hub(where: str, trunk: str) -> Start:
     if not registries.hub_has(trunk):
         raise OSError(
             "network.start=imagenet: the hub cannot be reached; network.start="
-            f"{PACKAGES.get(trunk, 'random')} needs none, and auto takes the best that can be had"
+            f"{PACKAGES.get(trunk, 'random')} needs no hub; auto takes the best start that is "
+            "available"
         )
     return Start(f"ImageNet weights of timm's {trunk}, from the hub (licence: its model card)")
 
@@ -131,7 +132,9 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
         try:
             return begin(settings.model_copy(update={"start": best(settings.trunk)}), images)
         except OSError as error:
-            warnings.warn(f"{error}. Starting from random weights, which costs much", stacklevel=2)
+            warnings.warn(
+                f"{error}. Starting from random weights, which lowers accuracy", stacklevel=2
+            )
             return begin(settings.model_copy(update={"start": "random"}), images)
     kind, _, where = settings.start.partition(":")
     if settings.init == "dirac" and kind != "random":

@@ -38,7 +38,7 @@ def build(
     """
     if not timm.is_model(trunk):
         near = timm.list_models(f"*{trunk[:6]}*")[:8] or ["resnet18", "vgg19_bn"]
-        raise ValueError(f"timm has no trunk {trunk!r}; near are {', '.join(near)}")
+        raise ValueError(f"timm has no trunk {trunk!r}; similar names: {', '.join(near)}")
     model = timm.create_model(trunk, pretrained=pretrained, num_classes=0, **(trunk_args or {}))
     if hasattr(model, "pre_logits"):  # VGG's two wide layers, 120 M parameters for a 1x1 map
         model.pre_logits = nn.Identity()
@@ -76,12 +76,12 @@ def check_map(model: nn.Module, name: str, side: Any = None) -> None:
     if len(shape) != 4 or shape[1] != model.num_features:
         raise ValueError(
             f"network.trunk={name}: its features are {tuple(shape)}, not a map (N, "
-            f"{model.num_features}, h, w); choose a convolutional trunk, as resnet18"
+            f"{model.num_features}, h, w); choose a convolutional trunk, such as resnet18"
         )
 
 
 def widen_stem(trunk: nn.Module, stem: str) -> None:
-    """Take halvings out of a trunk: the first convolution's stride, the first or the last pooling.
+    """Remove downsampling: the first convolution's stride, the first or the last pooling.
 
     Raises:
         ValueError: the trunk has no such halving.
@@ -114,7 +114,7 @@ def drop_last_pool(trunk: nn.Module) -> None:
 
 
 def pass_on(trunk: nn.Module) -> None:
-    """Let each dense convolution but the first begin by passing its input on.
+    """Initialise each dense convolution but the first as an identity.
 
     Output channels beyond the input's keep their random weights. Deep stacks without shortcuts
     leave the class prior sooner so. Source: K. Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024.
@@ -200,5 +200,5 @@ def face_resnet29(pretrained: bool = False, num_classes: int = 0, **_: Any) -> F
         RuntimeError: weights from the hub are asked for.
     """
     if pretrained:
-        raise RuntimeError("face_resnet29 has no weights on the hub; use start = 'dlib:PACKAGE'")
+        raise RuntimeError("face_resnet29 has no weights on the hub; use network.start=dlib")
     return FaceResNet()

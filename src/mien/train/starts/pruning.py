@@ -34,7 +34,7 @@ class _Reached(Exception):  # noqa: N818  no error: what lies behind the layer i
 
 
 def narrow(trunk: nn.Module, widths: Mapping[str, int]) -> None:
-    """Give a trunk's stages fewer channels, any of them: weights are yet to come.
+    """Reduce the channels of a trunk's stages, before weights are loaded.
 
     Args:
         trunk: as timm makes it; changed in place.
@@ -65,7 +65,7 @@ def is_pruned(state: Mapping[str, Tensor], widths: Mapping[str, int]) -> bool:
 
 @torch.no_grad()
 def prune(network: Network, widths: Mapping[str, int], grey: Tensor) -> dict[str, Tensor]:
-    """Weights of the narrower network that computes nearly what a wider one does.
+    """Prune weights to a narrower network whose output is as close as possible.
 
     Args:
         network: the wider one; it stays as it is.
@@ -101,7 +101,7 @@ def prune(network: Network, widths: Mapping[str, int], grey: Tensor) -> dict[str
 
 
 def keep(covariance: Tensor, cross: Tensor, width: int, gain: Tensor) -> tuple[Tensor, Tensor]:
-    """The inputs of a linear map that make its outputs best, and the weights that do it.
+    """Choose the inputs of a linear map that reproduce its outputs best, and their weights.
 
     Args:
         covariance: (C, C) float64, of the inputs.
@@ -179,7 +179,7 @@ def _links(
     for stage in widths:
         if stage not in known:
             raise ValueError(
-                f"network.widths: no stage {stage!r} of such blocks; there are "
+                f"network.widths: no stage {stage!r} of depthwise-separable blocks; there are "
                 f"{', '.join(known) or 'none'}"
             )
     for (stage, block), (_, after) in pairwise([*blocks, ("", None)]):
@@ -192,7 +192,7 @@ def _links(
             )
         if widths[stage] >= block.conv_pw.out_channels:
             raise ValueError(
-                f"network.widths: {stage} has {block.conv_pw.out_channels} channels; "
+                f"network.widths: {stage} has {block.conv_pw.out_channels} channels, and "
                 f"{widths[stage]} are not fewer"
             )
         yield block, after, widths[stage]
