@@ -51,7 +51,7 @@ class Answers:
         """(B, 7, 7) weights: rows are the label, columns what scored highest."""
         k = len(EMOTIONS)
         cell = np.eye(k * k)[self.y * k + self.scores.argmax(axis=1)]
-        return (self.w @ cell).reshape(-1, k, k)
+        return np.asarray((self.w @ cell).reshape(-1, k, k))
 
     @property
     def hit(self) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.atomic import replacing
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, votes_from_ballot
 
 HEADS = ("label", "votes")
@@ -122,11 +123,9 @@ class Predictions:
     def save(self, path: Path | str) -> None:
         """Write a compressed ``.npz`` atomically."""
         path = Path(path)
-        part = path.with_name(path.name + ".part")
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **{k: v for k, v in values.items() if v is not None})
-        part.replace(path)
 
     @classmethod
     def load(cls, path: Path | str) -> Predictions:

