@@ -12,7 +12,7 @@ from mien.measure import abstain, calibrate, logit_adjust, reliability
 from mien.measure.bootstrap import DRAWS, LEVEL, Array, Statistic, estimate, mean
 from mien.measure.ceiling import noise
 from mien.measure.metrics import classification, confusion, nll
-from mien.measure.predictions import HEADS, Predictions
+from mien.measure.predictions import Predictions
 from mien.measure.votes import agreement, shares
 
 Result = dict[str, Any]
@@ -63,7 +63,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
     how = {"draws": draws, "seed": seed}
     if known.any():
         labelled = table.take(known)
-        heads = HEADS if table.ballot is not None else HEADS[:1]
+        heads = ["label"] if table.ballot is None else ["label", "votes"]
         result["heads"] = {head: _leaks(labelled, _label_metrics, head, **how) for head in heads}
         result["confusion"] = confusion(labelled.y, labelled.label).tolist()
         result["abstain"] = _abstain(labelled, **how)

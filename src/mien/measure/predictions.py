@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.atomic import replacing
-from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, votes_from_ballot
-
-HEADS = ("label", "votes")
+from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, check_head, votes_from_ballot
 
 
 @dataclass(frozen=True)
@@ -71,10 +69,9 @@ class Predictions:
         """(N, 7) the scores of one head; ``votes`` falls back on ``label`` without a ballot.
 
         Raises:
-            ValueError: ``head`` is not one of ``HEADS``.
+            ValueError: no such head.
         """
-        if head not in HEADS:
-            raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+        check_head(head)
         if head == "label" or self.ballot is None:
             return self.label
         return votes_from_ballot(self.ballot)[0]

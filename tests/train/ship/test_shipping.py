@@ -16,9 +16,9 @@ from mien.measure.calibrate import sharpen
 from mien.measure.predictions import Predictions
 from mien.train import run, weights
 from mien.train.fit import fit
-from mien.train.ship import bundle
-from mien.train.ship.bundle import soup
+from mien.train.ship import shipping
 from mien.train.ship.graph import Graph
+from mien.train.ship.shipping import soup
 from mien.train.watch import Silent
 
 
@@ -50,11 +50,11 @@ def test_the_mean_is_a_run_that_can_be_exported(pair: list[Path], runs: Path, tm
         if value.is_floating_point():
             assert torch.allclose(value, 0.75 * one[key] + 0.25 * two[key], atol=1e-6), key
     faces = make_faces(64)
-    given = Graph([bundle.member(runs / "mean")]).eval()
+    given = Graph([shipping.member(runs / "mean")]).eval()
     with torch.no_grad():
         label = given(torch.from_numpy(faces.images))[0].double().numpy()
     held = Predictions(faces.id, faces.emotion, label, split="held")
-    made = bundle.ship(
+    made = shipping.ship(
         {runs / "mean": 1.0}, tmp_path / "b", name="b", flip=False, weights="float32",
         crops=faces.images[:16], calibrate=held,
     )  # fmt: skip
@@ -104,7 +104,7 @@ def test_an_export_that_fails_leaves_the_bundle_that_was_there(
 ):
     crops, target = make_faces(8).images, tmp_path / "models" / "mine"
     asked = {"name": "mine", "flip": False, "weights": "float32", "crops": crops}
-    bundle.ship({pair[0]: 1.0}, target, **asked)
+    shipping.ship({pair[0]: 1.0}, target, **asked)
     before = {path.name: path.read_bytes() for path in target.iterdir()}
 
     def stopped(graph: Path) -> None:
@@ -112,10 +112,10 @@ def test_an_export_that_fails_leaves_the_bundle_that_was_there(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(bundle, "speed", stopped)
-        bundle.ship({pair[1]: 1.0}, target, **asked)
+        patch.setattr(shipping, "speed", stopped)
+        shipping.ship({pair[1]: 1.0}, target, **asked)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     (target.parent / ".mine.part").mkdir()  # as a kill leaves it
-    bundle.ship({pair[1]: 1.0}, target, **asked)
+    shipping.ship({pair[1]: 1.0}, target, **asked)
     assert (target / "model.onnx").read_bytes() != before["model.onnx"]
     assert [p.name for p in target.parent.iterdir()] == ["mine"]
