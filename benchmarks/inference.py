@@ -69,8 +69,8 @@ def shared_ms(model: mien.Model, part: np.ndarray) -> float:
 def eager_ms(run: Path, part: np.ndarray, threads: int, flip: bool) -> float:
     import torch
 
-    from mien.train.ship.bundle import member
     from mien.train.ship.graph import Graph
+    from mien.train.ship.shipping import member
 
     torch.set_num_threads(threads or torch.get_num_threads())
     graph = Graph([member(run)], flip=flip).eval()

@@ -56,7 +56,7 @@ def main() -> None:
     keep_pages()
     from rich.console import Console
 
-    from mien.train.folds import score_unseen
+    from mien.train.cross_validation import score_unseen
     from mien.train.recipe import load as load_recipe
     from mien.train.recipe import vary
     from mien.train.run import runs_folder

@@ -17,6 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
+from mien.atomic import PART
 from mien.card import BundleError as BundleError
 from mien.card import Card as Card
 from mien.card import is_file
@@ -215,7 +216,7 @@ def add(
             raise BundleError(f"{source}: a sha256 is that of a .zip, and this is a folder")
         bundle = load(folder)
         target = own / _free(name or bundle.card.name, own)
-        part = target.with_name(f".{target.name}.part")
+        part = target.with_name(f".{target.name}{PART}")
         old = target.with_name(f".{target.name}.old")
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)

@@ -103,6 +103,20 @@ def synonyms() -> dict[Emotion, tuple[str, ...]]:
     return {e: (e.value, *_SYNONYMS[e]) for e in EMOTIONS}
 
 
+HEADS = ("votes", "label")
+"""Whose scores can be asked for: as people would vote, or as FER-2013 labels."""
+
+
+def check_head(head: str) -> None:
+    """Refuse what is no head.
+
+    Raises:
+        ValueError: it is not one of ``HEADS``.
+    """
+    if head not in HEADS:
+        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+
+
 def votes_from_ballot(
     ballot: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -8,7 +8,7 @@ import pytest
 import mien
 from mien.infer import lanes
 from mien.infer.lanes import MANY, Lanes
-from mien.infer.session import BATCH, CPU
+from mien.infer.session import BEST_BATCH, CPU
 from tests.tiny import make_bundle
 
 NAMES = ["label", "ballot"]
@@ -61,14 +61,14 @@ def spied(monkeypatch):
 
 
 def test_few_crops_run_one_after_another_on_all_threads(graph, spied):
-    Lanes(graph, threads=2).run(NAMES, crops(MANY * BATCH[CPU] - 1))
+    Lanes(graph, threads=2).run(NAMES, crops(MANY * BEST_BATCH[CPU] - 1))
     assert list(spied) == [2]
     assert spied[2].sizes == [8] * (MANY - 1) + [7]
     assert len(spied[2].threads) == 1
 
 
 def test_many_crops_run_side_by_side_on_a_thread_each(graph, spied):
-    faces = crops(MANY * BATCH[CPU] + 3)
+    faces = crops(MANY * BEST_BATCH[CPU] + 3)
     found = Lanes(graph, threads=2).run(NAMES, faces)
     assert spied[2].sizes == []
     assert sorted(spied[1].sizes) == [3] + [8] * MANY
@@ -79,7 +79,7 @@ def test_many_crops_run_side_by_side_on_a_thread_each(graph, spied):
 
 
 def test_no_thread_is_left_without_work(graph, spied):
-    Lanes(graph, threads=16).run(NAMES, crops(MANY * BATCH[CPU]))
+    Lanes(graph, threads=16).run(NAMES, crops(MANY * BEST_BATCH[CPU]))
     assert spied[1].sizes == [4] * 16
 
 

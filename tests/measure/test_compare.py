@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from mien.measure.compare import compare, mcnemar
+from mien.measure import tables
+from mien.measure.compare import better, compare, mcnemar
+from mien.measure.evaluate import evaluate
+from mien.measure.metrics import LABEL_METRICS
+from mien.measure.votes import VOTE_METRICS
 
 from .made import make_table
 
@@ -78,3 +82,34 @@ def test_no_truth_is_refused():
     a = replace(make_table(50), y=np.full(50, -1), counts=None)
     with pytest.raises(ValueError, match="neither side holds labels"):
         compare(a, a)
+
+
+def test_every_metric_is_measured_compared_and_shown():
+    table = make_table()
+    result, pair = evaluate(table, draws=20), compare(table, table, draws=20)
+    shown = [row[0] for each in tables.scores(result) for row in each.rows]
+    compared = [row[0] for row in tables.comparison(pair).rows]
+    for metric, measured in (
+        *((metric, result["heads"]["label"]["all"]) for metric in LABEL_METRICS),
+        *((metric, result["votes"]["all"]) for metric in VOTE_METRICS),
+    ):
+        assert metric.key in measured
+        assert metric.key in pair["metrics"]
+        assert metric.title in shown
+        assert metric.title in compared
+
+
+@pytest.mark.parametrize(
+    ("key", "low", "high", "wins"),
+    [
+        ("accuracy", 0.01, 0.02, "second"),
+        ("accuracy", -0.02, -0.01, "first"),
+        ("nll", 0.01, 0.02, "first"),
+        ("nll", -0.02, -0.01, "second"),
+        ("nll", -0.01, 0.02, ""),
+        ("nll", None, None, ""),
+    ],
+)
+def test_which_is_better_follows_the_direction(key, low, high, wins):
+    metric = next(metric for metric in LABEL_METRICS if metric.key == key)
+    assert better({"value": 0.0, "low": low, "high": high}, metric) == wins

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mien.bundle import Card
     from mien.data.dataset import Dataset
 
-LEAST, PLENTY = 50, 500
+LEAST_PICTURES, ENOUGH_PICTURES = 50, 500
 
 
 def calibrate(
@@ -59,10 +59,10 @@ def calibrate(
 
     bundle = load_bundle(bundle_of(model, data, tell=say))
     part, called = _chosen(bundle.card, load(data), split, data)
-    if len(part) < LEAST:
+    if len(part) < LEAST_PICTURES:
         raise ValueError(
             f"{data}: {len(part)} pictures{called} are too few to calibrate on; give at least "
-            f"{LEAST}, better some {PLENTY}"
+            f"{LEAST_PICTURES}, better some {ENOUGH_PICTURES}"
         )
     with Stages() as stages:
         unsplit = replace(part, split=np.full(len(part), ""))
@@ -81,8 +81,8 @@ def calibrate(
         if not gained:
             done = "written all the same" if force else "left as they were"
             say(f"no gain for the {head} scores: {done}")
-    if len(part) < PLENTY:
-        say(f"fitted to {len(part)} pictures; some {PLENTY} would give more")
+    if len(part) < ENOUGH_PICTURES:
+        say(f"fitted to {len(part)} pictures; some {ENOUGH_PICTURES} would give more")
     if not table.has_votes.any():
         say("nobody voted on these pictures: the votes stay as they were")
     say(f"{made.path}: try: mien predict --model {made.path} PHOTO")

@@ -54,7 +54,7 @@ def export(
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
-    from mien.train.ship import bundle as shipping
+    from mien.train.ship import shipping
 
     members = weights_of(runs, weight)
     if carry and len(members) > 1:
@@ -85,7 +85,7 @@ def soup(
     """
     from mien.train.recipe import check_name
     from mien.train.run import runs_folder
-    from mien.train.ship.bundle import soup as mean
+    from mien.train.ship.shipping import soup as mean
 
     folder = runs_folder() / check_name(out)
     mean(weights_of(runs, weight), folder)

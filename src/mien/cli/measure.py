@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from mien.atomic import write_bytes
 from mien.cli.plain import say, show
 from mien.cli.progress import Stages
 from mien.workflows.evaluation import write_metrics
@@ -217,8 +218,8 @@ def report(
     made = build(table, result, others=tables[1:], card=result.get("card"), pictures=pictures)
     page = out or _table_of(run).with_name("report.html")
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(made.html, encoding="utf-8")
-    page.with_suffix(".md").write_text(made.markdown, encoding="utf-8")
+    write_bytes(page, made.html.encode())
+    write_bytes(page.with_suffix(".md"), made.markdown.encode())
     say(f"wrote {page} and {page.with_suffix('.md')}")
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mien.cli.plain import grid, say
 from mien.cli.progress import Bar, Stages, duration
-from mien.workflows.options import Talk
+from mien.workflows.settings import Talk
 
 if TYPE_CHECKING:
     from mien.train.watch import Watcher
@@ -58,9 +58,9 @@ def pipeline(
     from mien.train.watch import Stopped
     from mien.workflows.judging import judge_with
     from mien.workflows.members import ENSEMBLE
-    from mien.workflows.options import Options
     from mien.workflows.pipeline import pipeline as run
     from mien.workflows.plan import to_seconds
+    from mien.workflows.settings import Options
 
     options = Options(
         families=tuple(name.strip() for name in families.split(",") if name.strip()),

@@ -163,8 +163,8 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
 def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     from mien.cli.progress import Bar
     from mien.data.dataset import load
+    from mien.train.cross_validation import OOF, fit_folds
     from mien.train.fit import fit
-    from mien.train.folds import OOF, fit_folds
     from mien.train.reports import draw
     from mien.train.run import read_confusion, read_history, runs_folder
     from mien.train.watch import Events, Stopped

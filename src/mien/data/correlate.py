@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 REACH = 3
-BATCH = 1024
+AT_A_TIME = 1024
 
 
 def best_correlation(
@@ -24,8 +24,8 @@ def best_correlation(
     """
     if not len(a):
         return np.zeros(0)
-    parts = range(0, len(a), BATCH)
-    return np.concatenate([_best(a[i : i + BATCH], b[i : i + BATCH], reach) for i in parts])
+    parts = range(0, len(a), AT_A_TIME)
+    return np.concatenate([_best(a[i : i + AT_A_TIME], b[i : i + AT_A_TIME], reach) for i in parts])
 
 
 def _best(a: NDArray[np.uint8], b: NDArray[np.uint8], reach: int) -> NDArray[np.float64]:

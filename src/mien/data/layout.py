@@ -16,7 +16,7 @@ from mien.data.claim import folders_of
 from mien.data.neighbours import Rows
 from mien.data.reading import Progress, quiet
 
-CHUNK = 1024
+WRITTEN_AT_A_TIME = 1024
 NUMBERED = re.compile(r"_\d{5,}\.png")
 
 
@@ -58,9 +58,9 @@ def write_pictures(
     """
     for parent in sorted({str(Path(path).parent) for path in paths}):
         (out / parent).mkdir(parents=True, exist_ok=True)
-    for first in range(0, len(index), CHUNK):
-        part = index[first : first + CHUNK]
-        for path, image in zip(paths[first : first + CHUNK], rows(part), strict=True):
+    for first in range(0, len(index), WRITTEN_AT_A_TIME):
+        part = index[first : first + WRITTEN_AT_A_TIME]
+        for path, image in zip(paths[first : first + WRITTEN_AT_A_TIME], rows(part), strict=True):
             write_bytes(out / path, encode(image))
         progress("write", first + len(part), len(index))
     wanted = set(paths)

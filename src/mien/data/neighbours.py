@@ -13,7 +13,7 @@ Rows = Callable[[NDArray[np.int64]], NDArray[np.uint8]]
 FREQUENCIES = 7  # cycles across the picture; finer ones change too much under re-encoding
 DIMENSIONS = 64
 SAMPLE = 5000
-CHUNK = 4096
+QUERIES_AT_A_TIME = 4096
 NEAREST = 6
 """Neighbours kept of one query."""
 POINTS_A_CELL = 256
@@ -65,7 +65,7 @@ def describe(rows: Rows, count: int) -> tuple[NDArray[np.float32], NDArray[np.fl
 
 
 def _parts(index: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [index[i : i + CHUNK] for i in range(0, len(index), CHUNK)]
+    return [index[i : i + QUERIES_AT_A_TIME] for i in range(0, len(index), QUERIES_AT_A_TIME)]
 
 
 def search(

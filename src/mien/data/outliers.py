@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from mien.data.neighbours import Rows
 
 CELL, BINS = 8, 8
-BLOCK = 256  # pictures at a time, so that the work stays in the processor's cache
+CACHED_ROWS = 256  # pictures at a time, so that the work stays in the processor's cache
 SAMPLE = 5000
-CHUNK = 4096
+ROWS_AT_A_TIME = 4096
 RIDGE = 0.005
 FEWEST = 50
 TRIM = 0.05
@@ -24,7 +24,7 @@ def gradient_histograms(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         (N, H/8 * W/8 * 8) square roots of each histogram's share of the whole picture, so that
         contrast drops out.
     """
-    parts = [_histograms(images[i : i + BLOCK]) for i in range(0, len(images), BLOCK)]
+    parts = [_histograms(images[i : i + CACHED_ROWS]) for i in range(0, len(images), CACHED_ROWS)]
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
@@ -73,8 +73,8 @@ def outlier_scores(rows: Rows, index: NDArray[np.int64]) -> NDArray[np.float64]:
         fits.append(_gaussian(sample[distance <= np.quantile(distance, 1 - TRIM)]))
     for start, half in enumerate(halves):
         distances = [
-            _distance(gradient_histograms(rows(half[i : i + CHUNK])), *fits[1 - start])
-            for i in range(0, len(half), CHUNK)
+            _distance(gradient_histograms(rows(half[i : i + ROWS_AT_A_TIME])), *fits[1 - start])
+            for i in range(0, len(half), ROWS_AT_A_TIME)
         ]
         log = np.log(np.concatenate(distances) + 1e-9)
         middle = np.median(log)

@@ -16,7 +16,7 @@ from mien.data.neighbours import Rows
 
 FACES = "faces.npz"
 EXCLUDED = "excluded.npz"
-CHUNK = 4096
+ROWS_AT_A_TIME = 4096
 SMALL, MOST_PACKED = 64 << 20, 20
 """Bytes that any packed file may unpack to, and how many times its own size a larger one may."""
 
@@ -40,8 +40,8 @@ def write_packed(
         with archive.open(_entry("images"), "w", force_zip64=True) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             npy.write_array_header_1_0(file, header)
-            for i in range(0, len(index), CHUNK):
-                file.write(np.ascontiguousarray(rows(index[i : i + CHUNK])).tobytes())
+            for i in range(0, len(index), ROWS_AT_A_TIME):
+                file.write(np.ascontiguousarray(rows(index[i : i + ROWS_AT_A_TIME])).tobytes())
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

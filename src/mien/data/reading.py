@@ -22,7 +22,7 @@ from mien.data.formats.pixelcsv import decode_pixels
 from mien.data.photos import UNSEARCHED, Finder, Framed, frame, is_photo
 from mien.images import read, to_grey
 
-CHUNK = 1024
+DECODED_AT_A_TIME = 1024
 """Pictures decoded between two saves; a run that was stopped goes on from the last."""
 TELL = 16
 """Photos searched between two reports of progress."""
@@ -119,8 +119,8 @@ def _decode(
     parts: list[Arrays] = []
     with path.open("r+b") as file:
         file.seek(offset)
-        for first in range(0, count, CHUNK):
-            rows = range(first, min(count, first + CHUNK))
+        for first in range(0, count, DECODED_AT_A_TIME):
+            rows = range(first, min(count, first + DECODED_AT_A_TIME))
             texts = itertools.islice(raw, len(rows))
             piece = cache.arrays(
                 f"piece{first}",

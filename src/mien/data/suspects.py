@@ -12,7 +12,7 @@ from mien.data.reading import Crops, Progress, quiet
 
 WORTH_A_LOOK = 0.4
 """Least suspicion at which the detector is asked; it can only clear a picture, never accuse it."""
-BATCH = 256
+CROPS_AT_A_TIME = 256
 
 
 def find_suspects(
@@ -68,7 +68,7 @@ def _ask(
     score: Score, crops: Crops, rows: NDArray[np.int64], name: str, progress: Progress
 ) -> NDArray[np.float64]:
     answers = [np.zeros(0)]
-    for i in range(0, len(rows), BATCH):
-        answers.append(np.asarray(score(crops.rows(rows[i : i + BATCH])), np.float64))
-        progress(name, min(i + BATCH, len(rows)), len(rows))
+    for i in range(0, len(rows), CROPS_AT_A_TIME):
+        answers.append(np.asarray(score(crops.rows(rows[i : i + CROPS_AT_A_TIME])), np.float64))
+        progress(name, min(i + CROPS_AT_A_TIME, len(rows)), len(rows))
     return np.asarray(np.round(np.concatenate(answers), 4), np.float64)

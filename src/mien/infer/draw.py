@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.emotions import names
+from mien.emotions import check_head, names
 from mien.infer import panels
-from mien.infer.results import Expression, Face, check_head
+from mien.infer.results import Expression, Face
 
 SMALLEST = 640
 """Pictures with a shorter long side are enlarged, so that text on them can be read."""

@@ -4,7 +4,7 @@ import math
 
 SEEN = 26
 """Faces of ``min_face`` pixels are shown to the network at this many (``benchmarks/detect.py``)."""
-LEAST = 16
+ENLARGED_BELOW = 16
 """Down to this ``min_face`` a picture is at most searched at its own size; below, enlarged."""
 DEFAULT_MIN_FACE = 40
 
@@ -27,8 +27,8 @@ def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[f
     """Factors by which to resize a picture for each pass, smallest first.
 
     The last pass shows faces of ``min_face`` pixels at ``SEEN`` pixels, whatever the picture's
-    size; ``min_face`` of ``LEAST`` to ``SEEN`` are searched for at the picture's own size, and
-    smaller ones at up to twice that. Where the last pass is too large to see a face that fills
+    size; ``min_face`` of ``ENLARGED_BELOW`` to ``SEEN`` are searched for at the picture's own size,
+    and smaller ones at up to twice that. Where the last pass is too large to see a face that fills
     the picture, others stand before it.
 
     Raises:
@@ -37,7 +37,7 @@ def scales(height: int, width: int, min_face: int = DEFAULT_MIN_FACE) -> tuple[f
     if min_face < 1:
         raise ValueError(f"min_face is {min_face}; give at least 1 pixel")
     long_side = max(height, width)
-    finest = min(2.0, max(SEEN / min_face if min_face > SEEN else 1.0, LEAST / min_face))
+    finest = min(2.0, max(SEEN / min_face if min_face > SEEN else 1.0, ENLARGED_BELOW / min_face))
     finest = max(finest, SMALL / long_side)
     base = BASE_SIDE / long_side
     if finest * long_side <= WHOLE:

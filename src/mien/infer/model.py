@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import bundle as bundles
+from mien.emotions import check_head
 from mien.images import Source, read
 from mien.infer.crop import FRAME, SIDE, crop_face, to_crop
 from mien.infer.detect import Detection, Detector, default_detector
 from mien.infer.lanes import Lanes
-from mien.infer.results import Expression, Face, Picture, Scores, check_head
+from mien.infer.results import Expression, Face, Picture, Scores
 
 if TYPE_CHECKING:
     import onnxruntime

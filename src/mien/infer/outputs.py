@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from mien.atomic import replacing
 from mien.infer.record import Made, keep, lock
 from mien.infer.results import Picture
 from mien.infer.rows import COLUMNS, rows
@@ -75,8 +76,14 @@ class _FileOutput:
 
     def _drop(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Take bytes out of the file; it is whole at any time, the old one or the new one."""
-        part = self.path.with_name(self.path.name + ".part")
-        with part.open("wb") as kept:
+        with replacing(self.path) as part:
+            self._copy_but(ranges, part)
+            self.file.close()  # or Windows would not replace it
+        self.file = _open(self.path, fresh=False)
+        self.file.seek(0, os.SEEK_END)
+
+    def _copy_but(self, ranges: Iterable[tuple[int, int]], target: Path) -> None:
+        with target.open("wb") as kept:
             at = 0
             for start, end in (*ranges, (self.file.seek(0, os.SEEK_END),) * 2):
                 self.file.seek(at)
@@ -87,10 +94,6 @@ class _FileOutput:
                 at = end
             kept.flush()
             os.fsync(kept.fileno())
-        self.file.close()
-        part.replace(self.path)
-        self.file = _open(self.path, fresh=False)
-        self.file.seek(0, os.SEEK_END)
 
 
 class CsvOutput(_FileOutput):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mien.atomic import replacing
 from mien.infer.job import Summary
 from mien.infer.record import Made, lock
 from mien.infer.results import Picture
@@ -230,9 +231,8 @@ class ParquetOutput:
 
         if not self.pending:
             return
-        scratch = self.path / ".part"
-        pq.write_table(table(self.pending, self.made), scratch)
-        scratch.replace(self.path / f"part-{self.number:05}.parquet")
+        with replacing(self.path / f"part-{self.number:05}.parquet") as part:
+            pq.write_table(table(self.pending, self.made), part)
         # in this order: a signal in between writes the same part again, and none twice
         self.pending = []
         self.number += 1

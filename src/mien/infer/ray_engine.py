@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow
     import ray.data
 
-BATCH = 64
+PER_ACTOR = 64
 """Pictures that an actor takes at a time."""
 FILE = "mien_file"
 """Column with a local path's bytes: Arrow's strings hold only UTF-8."""
@@ -165,7 +165,7 @@ def run(
     least = actors if listed else max(1, min(actors, cores - 1))
     pictures.map_batches(
         Analyst,
-        batch_size=BATCH,
+        batch_size=PER_ACTOR,
         batch_format="pyarrow",
         fn_constructor_args=(bundle,),
         fn_constructor_kwargs={"head": head, "crops": crops, "min_face": min_face},
@@ -215,7 +215,7 @@ def _pictures(kind: str, inputs: list[str], done: set[str], actors: int) -> ray.
 
 def _blocks(pictures: int, actors: int) -> int:
     """Blocks, which become parts: several an actor, of 64 to 2,048 pictures."""
-    size = min(max(pictures / (16 * actors), BATCH), 32 * BATCH)
+    size = min(max(pictures / (16 * actors), PER_ACTOR), 32 * PER_ACTOR)
     return max(1, math.ceil(pictures / size))
 
 

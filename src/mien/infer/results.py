@@ -10,22 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.emotions import BALLOT, EMOTIONS, Emotion, votes_from_ballot
+from mien.emotions import BALLOT, EMOTIONS, Emotion, check_head, votes_from_ballot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-HEADS = ("votes", "label")
-
-
-def check_head(head: str) -> None:
-    """Refuse what is no head.
-
-    Raises:
-        ValueError: it is not one of ``HEADS``.
-    """
-    if head not in HEADS:
-        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
 
 
 def written(name: str) -> str:

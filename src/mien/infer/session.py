@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GPU = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
-BATCH = {CPU: 8, GPU: 256}
+BEST_BATCH = {CPU: 8, GPU: 256}
 """Most crops that one run of a graph sees: on a CPU, as many as its caches hold the maps of."""
 
 
@@ -113,7 +113,7 @@ def only_asked_for() -> onnxruntime.RunOptions:
 
 def best_batch(session: onnxruntime.InferenceSession) -> int:
     """Most crops to give one run of a session, by what it really runs on."""
-    return BATCH[session.get_providers()[0]]
+    return BEST_BATCH[session.get_providers()[0]]
 
 
 def providers() -> list[str]:

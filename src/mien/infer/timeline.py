@@ -17,9 +17,9 @@ WIDTH, ROW, GAP = 1600, 128, 18
 LEFT, RIGHT, HEAD, FOOT = 252, 28, 74, 48
 GROUND, BARE, LINE = "#181b21", "#23272f", "#444b58"
 CUT_LINE = "#7d8796"
-MOST = 12
+MOST_PEOPLE = 12
 """Most people drawn: those seen longest."""
-LEAST = 0.5
+LEAST_SECONDS = 0.5
 """Seconds for which a person must be seen to be drawn."""
 MOST_CUTS = 60
 """More cuts than these are not marked."""
@@ -94,10 +94,12 @@ class Timeline:
                 person.portrait = portrait.resize((96, 96), Image.Resampling.LANCZOS)
 
     def shown(self) -> list[Person]:
-        """Those who were there long enough, at most ``MOST``, in order of number."""
+        """Those who were there long enough, at most ``MOST_PEOPLE``, in order of number."""
         step = self.end / max(self.count - 1, 1)  # how long a frame lasts
-        lasting = [p for p in self.people.values() if p.seen + step >= min(LEAST, self.end / 2)]
-        longest = sorted(lasting, key=lambda p: -len(p.times))[:MOST]
+        lasting = [
+            p for p in self.people.values() if p.seen + step >= min(LEAST_SECONDS, self.end / 2)
+        ]
+        longest = sorted(lasting, key=lambda p: -len(p.times))[:MOST_PEOPLE]
         return sorted(longest, key=lambda p: p.number)
 
     def draw(self, language: str = "en") -> Image.Image:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mien.measure import folds
 from mien.measure.metrics import TINY
@@ -33,7 +33,15 @@ def sharpen(scores: Array, temperature: float) -> Array:
     The logarithms of probabilities are logits up to a constant a row, so this equals dividing the
     network's own logits.
     """
-    logits = np.log(np.maximum(scores, TINY)) / temperature
+    return rescale(scores, 1 / temperature, 0.0)
+
+
+def rescale(scores: Array, scale: ArrayLike, offset: ArrayLike) -> Array:
+    """Softmax of (N, K) scores' logarithms by a factor and with an offset, of all options or (K,).
+
+    All that calibration does to scores; ``train.ship.recalibrate.append`` writes it into a graph.
+    """
+    logits = np.log(np.maximum(scores, TINY)) * np.asarray(scale) + np.asarray(offset)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
@@ -72,9 +80,7 @@ class Scaling:
 
     def apply(self, scores: Array) -> Array:
         """Calibrated (N, K) shares of (N, K) shares."""
-        logits = np.log(np.maximum(scores, TINY)) * self.scale + self.offset
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+        return rescale(scores, self.scale, self.offset)
 
     def undo(self, scores: Array) -> Array:
         """The (N, K) shares that ``apply`` made these of.

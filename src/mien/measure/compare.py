@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measure.bootstrap import DRAWS, Array, Statistic, estimate
-from mien.measure.metrics import classification
+from mien.measure.metrics import LABEL_METRICS, Metric, classification
 from mien.measure.predictions import Predictions
 from mien.measure.readers import common_rows
-from mien.measure.votes import agreement
-
-LABEL_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "top2", "nll", "roc_auc", "pr_auc")
-SCORED = ("top2", "nll", "roc_auc", "pr_auc")
-"""What means nothing of a system that only names an emotion."""
+from mien.measure.votes import VOTE_METRICS, agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +117,23 @@ def compare(
         result["mcnemar"] = asdict(mcnemar(right[0], right[1]))
         pair = [classification(one.y, s) for s in scores]
         named = one.names_only or two.names_only
-        metrics = tuple(m for m in LABEL_METRICS if not (named and m in SCORED))
+        metrics = [m for m in LABEL_METRICS if not (named and m.needs_scores)]
         result["metrics"] |= _paired(pair, metrics, one, draws, seed)
     if voted.any():
         one, two = a.take(voted), b.take(voted)
         assert one.counts is not None
         pair = [agreement(one.counts, t.full_ballot) for t in (one, two)]
-        result["metrics"] |= _paired(pair, None, one, draws, seed)
+        result["metrics"] |= _paired(pair, VOTE_METRICS, one, draws, seed)
     return result
 
 
 def _paired(
-    pair: list[Statistic], names: tuple[str, ...] | None, table: Predictions, draws: int, seed: int
+    pair: list[Statistic], metrics: Sequence[Metric], table: Predictions, draws: int, seed: int
 ) -> dict[str, Any]:
     def statistic(w: Array) -> dict[str, Array]:
         first, second = (s(w) for s in pair)
-        wanted = names or tuple(first)
         found = {}
-        for name in wanted:
+        for name in (metric.key for metric in metrics):
             found[f"first/{name}"], found[f"second/{name}"] = first[name], second[name]
             with np.errstate(invalid="ignore"):
                 found[f"difference/{name}"] = second[name] - first[name]
@@ -145,5 +141,15 @@ def _paired(
 
     estimates = estimate(statistic, len(table), group=table.group, draws=draws, seed=seed)
     parts = ("first", "second", "difference")
-    every = [name.removeprefix("first/") for name in estimates if name.startswith("first/")]
-    return {name: {part: estimates[f"{part}/{name}"].to_dict() for part in parts} for name in every}
+    return {
+        metric.key: {part: estimates[f"{part}/{metric.key}"].to_dict() for part in parts}
+        for metric in metrics
+    }
+
+
+def better(difference: dict[str, float | None], metric: Metric) -> str:
+    """``first`` or ``second`` where the interval of their difference leaves no doubt; else none."""
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None or low <= 0 <= high:
+        return ""
+    return "second" if (low > 0) == metric.higher_is_better else "first"

@@ -12,7 +12,7 @@ from mien.measure import folds
 from mien.measure.bootstrap import DRAWS, Array, estimate, mean
 from mien.measure.compare import mcnemar
 from mien.measure.ensemble import METHODS, Stack, soft_vote
-from mien.measure.metrics import TINY
+from mien.measure.metrics import nll
 
 
 def honest(members: Stack, *, draws: int = DRAWS, seed: int = 0) -> list[dict[str, Any]]:
@@ -50,8 +50,8 @@ def honest(members: Stack, *, draws: int = DRAWS, seed: int = 0) -> list[dict[st
     base = right["best member"]
     found = []
     for name, method in METHODS.items():
-        nll = -np.log(np.maximum(scores[name][np.arange(n), members.y], TINY))
-        columns = np.stack([right[name], nll, right[name] * 1.0 - base], axis=1)
+        loss = nll(members.y, scores[name])
+        columns = np.stack([right[name], loss, right[name] * 1.0 - base], axis=1)
 
         def statistic(w: Array, columns: Array = columns) -> dict[str, Array]:
             return dict(zip(("accuracy", "nll", "gain"), mean(columns, w).T, strict=True))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.measure.bootstrap import Array
-from mien.measure.metrics import TINY
+from mien.measure.metrics import TINY, nll
 from mien.measure.predictions import Predictions
-from mien.measure.votes import shares
+from mien.measure.votes import cross_entropy, shares
 
 ROUNDS = 20
 
@@ -85,13 +85,12 @@ def loss(members: Stack, weights: Array) -> float:
     total = 0.0
     if known.any():
         mixed = soft_vote(members.label[:, known], weights)
-        chosen = mixed[np.arange(len(mixed)), members.y[known]]
-        total -= float(np.log(np.maximum(chosen, TINY)).mean())
+        total += float(nll(members.y[known], mixed).mean())
     if members.votes is not None and members.ballot is not None:
         voted = ~np.isnan(members.votes[:, 0])
         if voted.any():
-            mixed = np.log(np.maximum(soft_vote(members.ballot[:, voted], weights), TINY))
-            total -= float((members.votes[voted] * mixed).sum(axis=1).mean())
+            mixed = soft_vote(members.ballot[:, voted], weights)
+            total += float(cross_entropy(members.votes[voted], mixed).mean())
     return total
 
 

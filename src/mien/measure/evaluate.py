@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.emotions import BALLOT_INDEX, EMOTIONS, Emotion, votes_from_ballot
 from mien.measure import abstain, calibrate, logit_adjust, reliability
 from mien.measure.bootstrap import DRAWS, LEVEL, Array, Statistic, estimate, mean
 from mien.measure.ceiling import noise
-from mien.measure.metrics import classification, confusion
-from mien.measure.predictions import HEADS, Predictions
+from mien.measure.metrics import classification, confusion, nll
+from mien.measure.predictions import Predictions
 from mien.measure.votes import agreement, shares
 
 Result = dict[str, Any]
@@ -64,7 +63,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
     how = {"draws": draws, "seed": seed}
     if known.any():
         labelled = table.take(known)
-        heads = HEADS if table.ballot is not None else HEADS[:1]
+        heads = ["label"] if table.ballot is None else ["label", "votes"]
         result["heads"] = {head: _leaks(labelled, _label_metrics, head, **how) for head in heads}
         result["confusion"] = confusion(labelled.y, labelled.label).tolist()
         result["abstain"] = _abstain(labelled, **how)
@@ -168,14 +167,10 @@ def _label_calibration(table: Predictions, seed: int) -> Result:
             "ece": error,
             "if_perfect": {"low": low, "high": high},
             "as_good_as_perfect": error <= high,
-            "nll": _nll(table.y, scores),
+            "nll": float(nll(table.y, scores).mean()),
         }
 
     return {"before": state(table.label), "after": {**state(after), "temperatures": temperatures}}
-
-
-def _nll(y: NDArray[np.int64], scores: Array) -> float:
-    return float(-np.log(np.maximum(scores[np.arange(len(y)), y], 1e-12)).mean())
 
 
 def _vote_calibration(table: Predictions, **how: int) -> Result:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.emotions import EMOTIONS
+from mien.emotions import EMOTIONS, check_head
 from mien.measure.bootstrap import Array, estimate, mean
 
 UNCLEAR = "unclear"
@@ -60,8 +60,7 @@ def read_faces(path: Path, *, head: str = "votes") -> Faces:
         FileNotFoundError: no such file.
         ValueError: no table of faces, or a cell that is no number; the message names the line.
     """
-    if head not in ("votes", "label"):
-        raise ValueError(f"no head {head!r}; choose votes or label")
+    check_head(head)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; make one with mien predict … --csv {path}")
     needed = [f"{head}_{e.value}" for e in EMOTIONS] + [UNCLEAR]

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, votes_from_ballot
-
-HEADS = ("label", "votes")
+from mien.atomic import replacing
+from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, check_head, votes_from_ballot
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,9 @@ class Predictions:
         """(N, 7) the scores of one head; ``votes`` falls back on ``label`` without a ballot.
 
         Raises:
-            ValueError: ``head`` is not one of ``HEADS``.
+            ValueError: no such head.
         """
-        if head not in HEADS:
-            raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+        check_head(head)
         if head == "label" or self.ballot is None:
             return self.label
         return votes_from_ballot(self.ballot)[0]
@@ -122,11 +120,9 @@ class Predictions:
     def save(self, path: Path | str) -> None:
         """Write a compressed ``.npz`` atomically."""
         path = Path(path)
-        part = path.with_name(path.name + ".part")
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **{k: v for k, v in values.items() if v is not None})
-        part.replace(path)
 
     @classmethod
     def load(cls, path: Path | str) -> Predictions:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.emotions import EMOTIONS
+from mien.measure.caveats import limits, method
 from mien.measure.compare import compare
 from mien.measure.figures import figures
-from mien.measure.limits import limits, method
 from mien.measure.predictions import Predictions
 from mien.measure.summary import sentences
 from mien.measure.tables import (

@@ -8,7 +8,9 @@ from typing import Any
 
 from mien.emotions import BALLOT, EMOTIONS
 from mien.measure.calibrate import pictures
-from mien.measure.compare import SCORED
+from mien.measure.compare import better
+from mien.measure.metrics import CLASS_METRICS, LABEL_METRICS, Metric
+from mien.measure.votes import VOTE_METRICS
 
 
 @dataclass(frozen=True)
@@ -21,23 +23,6 @@ class Table:
     note: str = ""
 
 
-LABEL_ROWS = (
-    ("accuracy", "Accuracy", True),
-    ("balanced_accuracy", "Balanced accuracy", True),
-    ("macro_f1", "Macro F1", True),
-    ("top2", "Top-2 accuracy", True),
-    ("roc_auc", "ROC AUC, one against the rest", False),
-    ("pr_auc", "PR AUC, average precision", False),
-    ("nll", "NLL (nats)", False),
-)
-VOTE_ROWS = (
-    ("worth_annotators", "Worth k annotators", False),
-    ("ferplus_majority", "FER+ majority accuracy", True),
-    ("ferplus_strict", "FER+ strict-majority accuracy", True),
-    ("cross_entropy", "Cross-entropy (nats)", False),
-    ("js_divergence", "Jensen-Shannon divergence (nats)", False),
-    ("brier", "Brier score", False),
-)
 TRUSTS = {
     "confidence": "label confidence",
     "votes": "votes confidence",
@@ -64,11 +49,11 @@ def scores(result: dict[str, Any]) -> list[Table]:
     tables, named = [], result.get("names_only", False)
     for head, parts in result.get("heads", {}).items():
         title = f"Against the labels, {head} head"
-        rows = [row for row in LABEL_ROWS if not (named and row[0] in SCORED)]
+        rows = [metric for metric in LABEL_METRICS if not (named and metric.needs_scores)]
         tables.append(_two_columns(title, parts, rows))
     if "votes" in result:
         title = "Against people's votes, " + ("ballot" if result["has_ballot"] else "label scores")
-        tables.append(_two_columns(title, result["votes"], VOTE_ROWS, flattered(result)))
+        tables.append(_two_columns(title, result["votes"], VOTE_METRICS, flattered(result)))
     return tables
 
 
@@ -83,40 +68,38 @@ def flattered(result: dict[str, Any]) -> str:
     )
 
 
-def _spelled(metrics: dict[str, Any], key: str, percent: bool) -> str:
-    # no value means infinite here: a ballot that errs by no more than the votes' noise
-    if key == "worth_annotators" and metrics[key]["value"] is None:
+def _spelled(figures: dict[str, Any], metric: Metric) -> str:
+    if metric.unbounded and figures[metric.key]["value"] is None:
         return "∞"
-    return spell(metrics[key], percent=percent)
+    return spell(figures[metric.key], percent=metric.percent)
 
 
 def _two_columns(
-    title: str, parts: dict[str, Any], rows: Sequence[tuple[str, str, bool]], note: str = ""
+    title: str, parts: dict[str, Any], metrics: Sequence[Metric], note: str = ""
 ) -> Table:
     heads = {"all": "All pictures", "without_leaked": "Without training copies"}
     there = [key for key in heads if key in parts]
     columns = ("", *(f"{heads[key]} (n = {parts[key]['n']:,})" for key in there))
     cells = tuple(
-        (name, *(_spelled(parts[key], metric, percent) for key in there))
-        for metric, name, percent in rows
+        (metric.title, *(_spelled(parts[key], metric) for key in there)) for metric in metrics
     )
     return Table(title, columns, cells, f"With 95 % bootstrap intervals. {note}".rstrip())
 
 
 def per_class(result: dict[str, Any], head: str = "label") -> Table:
     """Precision, recall, F1 and areas for each emotion."""
-    areas = {} if result.get("names_only") else {"roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
-    names = {"precision": "Precision", "recall": "Recall", "f1": "F1", **areas}
+    named = result.get("names_only", False)
+    metrics = [metric for metric in CLASS_METRICS if not (named and metric.needs_scores)]
     classes = result["heads"][head]["all"]["classes"]
     rows = tuple(
         (
             e.value,
-            *(spell(classes[e][m], percent="auc" not in m) for m in names),
+            *(_spelled(classes[e], metric) for metric in metrics),
             f"{classes[e]['support']:,}",
         )
         for e in EMOTIONS
     )
-    columns = ("Emotion", *names.values(), "n")
+    columns = ("Emotion", *(metric.title for metric in metrics), "n")
     return Table(f"Each emotion, {head} head", columns, rows)
 
 
@@ -143,12 +126,10 @@ def calibration(result: dict[str, Any]) -> Table:
             ("classwise_ballot", "Classwise error of ballot, 10"),
         ):
             rows.append((name, *(f"{s[key]:.4f}" for s in states)))
-        for key, name, percent in (
-            ("cross_entropy", "Cross-entropy to vote shares (nats)", False),
-            ("ferplus_majority", "FER+ majority", True),
-            ("worth_annotators", "Worth k annotators", False),
-        ):
-            rows.append((name, *(_spelled(s["all"], key, percent) for s in states)))
+        rows.extend(
+            (metric.title, *(_spelled(state["all"], metric) for state in states))
+            for metric in VOTE_METRICS
+        )
         rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
     columns = ("", "As delivered", "Cross-fitted calibration")
     return Table("Calibration", columns, tuple(rows), flattered(result))
@@ -194,11 +175,14 @@ def rare(result: dict[str, Any]) -> Table:
 def comparison(found: dict[str, Any]) -> Table:
     """Two systems side by side, with the paired difference."""
     rows = []
-    for key, name, percent in (*LABEL_ROWS, *VOTE_ROWS):
-        if key in found["metrics"]:
-            metric = found["metrics"][key]
-            both = (spell(metric[part], percent=percent) for part in ("first", "second"))
-            rows.append((name, *both, _points(metric["difference"], percent)))
+    names = dict(zip(("first", "second"), found["systems"], strict=True))
+    for metric in (*LABEL_METRICS, *VOTE_METRICS):
+        if metric.key in found["metrics"]:
+            figures = found["metrics"][metric.key]
+            both = (_spelled({metric.key: figures[part]}, metric) for part in names)
+            difference = figures["difference"]
+            wins = names.get(better(difference, metric), "-")
+            rows.append((metric.title, *both, _points(difference, metric.percent), wins))
     test = found["mcnemar"]
     note = (
         f"{found['n']:,} pictures that both scored; differences are the second's less the first's."
@@ -210,7 +194,9 @@ def comparison(found: dict[str, Any]) -> Table:
             f"{p_value(test['p_mid'])} (mid-p)."
         )
     title = " against ".join(found["systems"])
-    return Table(title, ("", *found["systems"], "Paired difference"), tuple(rows), note=note)
+    return Table(
+        title, ("", *found["systems"], "Paired difference", "Better"), tuple(rows), note=note
+    )
 
 
 def contest(found: list[dict[str, Any]], *, n: int) -> Table:

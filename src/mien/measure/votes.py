@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mien.emotions import UNKNOWN
 from mien.measure.bootstrap import Array, Statistic, mean
-from mien.measure.metrics import TINY
+from mien.measure.metrics import TINY, Metric
 
 NAMED = UNKNOWN
 """The first eight options of a ballot name an expression; unknown and NF follow."""
@@ -81,6 +81,51 @@ def worth_annotators(counts: NDArray[np.int64], ballot: Array) -> float:
     return float(_worth(spread.mean()[None], error.mean()[None])[0])
 
 
+class Agreement:
+    """Ballots (N, 10) against vote counts (N, 10), two or more a picture, under weights (B, N)."""
+
+    def __init__(self, counts: NDArray[np.int64], ballot: Array, w: Array) -> None:
+        self.counts, self.ballot, self.w = counts, ballot, w
+        self.shares = shares(counts)
+
+    def worth(self) -> Array:
+        """(B,) as ``worth_annotators``."""
+        spread, error = annotator_terms(self.counts, self.ballot)
+        return _worth(mean(spread, self.w), mean(error, self.w))
+
+    def accuracy(self, *, strict: bool) -> Array:
+        """(B,) how often the ballot's top expression is the majority's, where there is one."""
+        wanted = majority(self.counts, strict=strict)
+        right = self.ballot[:, :NAMED].argmax(axis=1) == wanted
+        return mean(right, self.w * (wanted >= 0))
+
+
+VOTE_METRICS = (
+    Metric("worth_annotators", "Worth k annotators", unbounded=True, of=Agreement.worth),
+    Metric(
+        "ferplus_majority", "FER+ majority accuracy", percent=True,
+        of=lambda a: a.accuracy(strict=False),
+    ),
+    Metric(
+        "ferplus_strict", "FER+ strict-majority accuracy", percent=True,
+        of=lambda a: a.accuracy(strict=True),
+    ),
+    Metric(
+        "cross_entropy", "Cross-entropy (nats)", higher_is_better=False,
+        of=lambda a: mean(cross_entropy(a.shares, a.ballot), a.w),
+    ),
+    Metric(
+        "js_divergence", "Jensen-Shannon divergence (nats)", higher_is_better=False,
+        of=lambda a: mean(js_divergence(a.shares, a.ballot), a.w),
+    ),
+    Metric(
+        "brier", "Brier score", higher_is_better=False,
+        of=lambda a: mean(((a.ballot - a.shares) ** 2).sum(axis=1), a.w),
+    ),
+)  # fmt: skip
+"""Of a ballot against people's votes, in the order of the tables."""
+
+
 def agreement(counts: NDArray[np.int64], ballot: Array) -> Statistic:
     """The statistic of a ballot against votes.
 
@@ -89,28 +134,13 @@ def agreement(counts: NDArray[np.int64], ballot: Array) -> Statistic:
         ballot: (N, 10) scores that sum to 1.
 
     Returns:
-        Weights (B, N) → ``cross_entropy`` and ``js_divergence`` (nats), ``brier`` (squared
-        distance, 0 to 2), ``ferplus_majority`` and ``ferplus_strict`` (accuracy over eight
-        classes where a majority exists), ``worth_annotators``.
+        Weights (B, N) → each of ``VOTE_METRICS`` by its key: cross-entropy and divergence in nats,
+        Brier's squared distance from 0 to 2, FER+ accuracies over eight classes.
     """
-    x = shares(counts)
-    choice = ballot[:, :NAMED].argmax(axis=1)
-    per_row = np.stack(
-        [cross_entropy(x, ballot), js_divergence(x, ballot), ((ballot - x) ** 2).sum(axis=1)]
-    ).T
-    spread, error = annotator_terms(counts, ballot)
-    published, strict = majority(counts), majority(counts, strict=True)
 
     def statistic(w: Array) -> dict[str, Array]:
-        means = mean(per_row, w)
-        return {
-            "worth_annotators": _worth(mean(spread, w), mean(error, w)),
-            "ferplus_majority": mean(choice == published, w * (published >= 0)),
-            "ferplus_strict": mean(choice == strict, w * (strict >= 0)),
-            "cross_entropy": means[:, 0],
-            "js_divergence": means[:, 1],
-            "brier": means[:, 2],
-        }
+        drawn = Agreement(counts, ballot, w)
+        return {metric.key: metric.of(drawn) for metric in VOTE_METRICS}
 
     return statistic
 

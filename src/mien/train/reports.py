@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mien.atomic import replacing
 from mien.train import run, weights
 from mien.train.optim import kept_row
 from mien.train.recipe import Recipe, vary
@@ -152,9 +153,8 @@ def draw(histories: Mapping[str, History], path: Path) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     elif histories:
         figure.suptitle(next(iter(histories)), x=0.01, ha="left", fontsize=11)
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, dpi=120, format="png")
-    part.replace(path)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=120, format="png")
 
 
 BEST_RECIPE = "best.toml"

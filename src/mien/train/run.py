@@ -167,12 +167,10 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OSError: the disk is full or cannot be written; an older file stays as it was.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(
             f"{path}: cannot be written ({error.strerror}); what the run has reached is kept. "
             "Free some space and run the same command again."
@@ -198,20 +196,17 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; the old checkpoint stays.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:
         # torch reports a failed write of its archive as a RuntimeError
-        part.unlink(missing_ok=True)
         raise OSError(
             f"{path}: the checkpoint could not be written ({error}); the last good one is kept. "
             "Free some space and run the same command again."
         ) from error
-    part.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from mien.measure.calibrate import undo
 SHIFT = 2
 """Pixels that the four views are moved by, diagonally."""
 VIEWS = 8
-BLOCK = 256
+REPORTED_EVERY = 256
 """Crops between two reports of how far the teacher is."""
 
 
@@ -52,7 +52,7 @@ def ask(
     *,
     cache: Path,
     count: int = VIEWS,
-    batch: int = BLOCK,
+    batch: int = REPORTED_EVERY,
     track: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.float16]:
     """A bundle's ``label`` and ``ballot`` shares on every view, before calibration.

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mien import bundle
+from mien.atomic import replacing
 from mien.train.network import Network
 
 FILE = bundle.WEIGHTS
@@ -47,14 +48,12 @@ def write(network: Network, path: Path, *, facts: dict[str, Any], half: bool = F
         key: (value.half() if half and _fits_half(value) else value).contiguous().cpu()
         for key, value in network.state_dict().items()
     }
-    part = path.with_name(path.name + ".part")
     note = json.dumps({"mean": mean, "std": std, **facts})
     try:
-        part.write_bytes(save(state, metadata={"mien": note}))  # save_file's are the owner's alone
+        with replacing(path) as part:
+            part.write_bytes(save(state, metadata={"mien": note}))  # save_file's: the owner's alone
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         raise OSError(f"{path}: the weights could not be written ({error})") from error
-    part.replace(path)
 
 
 def _fits_half(value: Tensor) -> bool:

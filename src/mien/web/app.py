@@ -18,8 +18,8 @@ from mien.web.auth import Tokens, check_origin, scheme
 from mien.web.gate import Gate
 from mien.web.guard import Guard
 from mien.web.limits import Limits
-from mien.web.metrics import Metrics
 from mien.web.middleware import Requests
+from mien.web.prometheus import Metrics
 
 if TYPE_CHECKING:
     from mien.infer.model import Model

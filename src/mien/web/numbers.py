@@ -47,7 +47,7 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
         },
         "detector": {
             "seen": levels.SEEN,
-            "least": levels.LEAST,
+            "least": levels.ENLARGED_BELOW,
             "minFace": levels.DEFAULT_MIN_FACE,
             "whole": levels.WHOLE,
             "baseSide": levels.BASE_SIDE,

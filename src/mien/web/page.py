@@ -8,6 +8,7 @@ from pathlib import Path
 import onnxruntime
 
 from mien import bundle as bundles
+from mien.atomic import write_bytes
 from mien.infer.detect import ASSET
 from mien.strings import FOLDER, LANGUAGES
 from mien.web import numbers
@@ -57,8 +58,8 @@ def write_page(
     for source, name in copies.items():
         shutil.copyfile(source, out / name)
     for name, data in texts.items():
-        (out / name).write_bytes(data)
-    (out / OFFLINE).write_text(_offline(out, written), encoding="utf-8")
+        write_bytes(out / name, data)
+    write_bytes(out / OFFLINE, _offline(out, written).encode())
     return [*written, out / OFFLINE]
 
 

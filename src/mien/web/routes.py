@@ -16,8 +16,8 @@ from mien.web.answers import Answer
 from mien.web.auth import Tokens, client_of
 from mien.web.gate import Gate, Hold, unavailable
 from mien.web.guard import refuse
-from mien.web.metrics import CONTENT_TYPE, Metrics
 from mien.web.problems import Problem
+from mien.web.prometheus import CONTENT_TYPE, Metrics
 from mien.web.stream import Stream, min_face_of
 from mien.web.uploads import FIELD, IMAGES, read_uploads
 

@@ -16,7 +16,7 @@ from mien.infer.track import Tracker
 from mien.web.analyst import Analyst, Asker
 from mien.web.answers import encode
 from mien.web.auth import client_of
-from mien.web.metrics import Metrics
+from mien.web.prometheus import Metrics
 
 LEAST_FACE, MOST_FACE, MIN_FACE = 8, 2000, 40
 NORMAL, GOING, WRONG_KIND, TOO_BIG, LATER = 1000, 1001, 1003, 1009, 1013

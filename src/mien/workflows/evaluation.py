@@ -108,7 +108,7 @@ def bundle_of(source: str, data: Path, *, tell: Callable[[str], None] = lambda l
     tell(f"exporting {out}")
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
-    from mien.train.ship.bundle import ship
+    from mien.train.ship.shipping import ship
 
     crops = load(data).images[:64]
     ship({run: 1.0}, out, name=run.name, flip=False, weights="float32", crops=crops, frame=FRAME)

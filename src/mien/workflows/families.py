@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.workflows.options import FAMILIES, Options
+from mien.workflows.settings import FAMILIES, Options
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset

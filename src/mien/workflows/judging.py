@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mien.measure.predictions import Predictions
 
 CANVAS, SIDE, GREY = 192, 96, 127
-LEAST = 0.05
+LEAST_SCORE = 0.05
 MOST_SEEN = 0.25
 """Share of a split that a model may have been trained on and still judge its labels."""
 
@@ -77,7 +77,7 @@ def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
     from mien.infer.detect import default_detector
 
     names = []
-    finder = default_detector(threshold=LEAST)
+    finder = default_detector(threshold=LEAST_SCORE)
     if detector:
         names.append(f"{finder.name} {sha256(finder.path)[:8]}")
     unclear = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mien.atomic import write_bytes
 from mien.measure.predictions import Predictions
 from mien.workflows import evaluation, families, plan
-from mien.workflows.options import Options, Talk
+from mien.workflows.settings import Options, Talk
 from mien.workflows.steps import Steps
 from mien.workflows.truth import classify, pictures_of
 
@@ -71,7 +71,7 @@ def measure(member: str, job: Job) -> dict[str, Predictions]:
     """Export a member and score ``valid`` and ``test``; its tables by split."""
     from mien.bundle import sha256
     from mien.infer.crop import FRAME
-    from mien.train.ship.bundle import ship
+    from mien.train.ship.shipping import ship
     from mien.train.weights import FILE
 
     run = job.out / RUNS / member
@@ -104,7 +104,7 @@ def join(tables: dict[str, dict[str, Predictions]], job: Job) -> dict[str, dict[
     from mien.bundle import sha256
     from mien.infer.crop import FRAME
     from mien.measure.ensemble import choose, mix, stack
-    from mien.train.ship.bundle import ship
+    from mien.train.ship.shipping import ship
 
     target, names = job.out / ENSEMBLE, list(tables)
     files = [scored(job.out / RUNS / name, split) for name in names for split in ("valid", "test")]

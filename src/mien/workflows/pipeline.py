@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mien.atomic import write_json
 from mien.workflows import families, members, plan
 from mien.workflows.members import REPORT, RUNS, Job
-from mien.workflows.options import Options, Talk
+from mien.workflows.settings import Options, Talk
 from mien.workflows.steps import Steps, fingerprint
 
 if TYPE_CHECKING:

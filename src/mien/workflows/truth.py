@@ -18,7 +18,7 @@ from mien.naming import canonical
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
 
-BLOCK = 1024
+REPORTED_EVERY = 1024
 """Pictures between two reports of how many are scored."""
 CARD_FACTS = ("name", "cost", "start", "licence", "data", "calibration", "views")
 
@@ -100,9 +100,9 @@ def classify(
     images = part_of(dataset, split).images
     model = mien.load(source)
     label, ballot = [], []
-    for start in range(0, max(1, len(images)), BLOCK):
+    for start in range(0, max(1, len(images)), REPORTED_EVERY):
         progress("scoring", start, len(images))
-        scores = model.classify(images[start : start + BLOCK])
+        scores = model.classify(images[start : start + REPORTED_EVERY])
         label.append(scores.label)
         ballot.append(scores.ballot)
     progress("scoring", len(images), len(images))

@@ -8,11 +8,12 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from mien.bundle import Card, load
 from mien.emotions import BALLOT_INDEX
-from mien.measure.calibrate import Scaling
+from mien.measure.calibrate import Calibration, Scaling, sharpen
 from mien.train.network import upsample
 from mien.train.ship import quantize
 from mien.train.ship.export import OUTPUTS, difference, export, run
 from mien.train.ship.graph import Graph, Member
+from mien.train.ship.recalibrate import append
 from mien.train.starts.build import build
 
 SCALING = Scaling(scale=tuple(np.linspace(0.8, 1.3, 10)), offset=tuple(np.linspace(0.5, -0.4, 10)))
@@ -35,7 +36,7 @@ def crops():
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory, crops):
-    graph = Graph([Member(make_network(), 64)], label_temperature=1.5, ballot_scaling=SCALING)
+    graph = Graph([Member(make_network(), 64)])
     folder = tmp_path_factory.mktemp("bundle")
     return export(graph, folder, Card(name="t", sha256=""), probe=crops), graph
 
@@ -81,16 +82,23 @@ def test_the_bundle_loads_and_counts_its_cost(bundle):
     assert again.card.cost["bytes"] == exported.graph.stat().st_size
 
 
-def test_calibration_is_inside_the_graph(bundle, crops):
+def test_the_scores_are_the_networks(bundle, crops):
     _, graph = bundle
-    network = graph.members[0].network
     with torch.no_grad():
-        grey = upsample(torch.from_numpy(crops), size=64)
-        label, ballot = network(grey)
+        heads = graph.members[0].network(upsample(torch.from_numpy(crops), size=64))
         found = graph(torch.from_numpy(crops))
-    assert torch.allclose(found[0], (label / 1.5).softmax(1), atol=1e-6)
-    expected = SCALING.apply(ballot.softmax(1).double().numpy())
-    assert np.allclose(found[1].numpy(), expected, atol=1e-6)
+    for head, shares in zip(heads, found, strict=False):
+        assert torch.allclose(shares, head.softmax(1), atol=1e-6)
+
+
+def test_a_calibration_behind_the_graph_is_that_of_scores(bundle, crops, tmp_path):
+    exported, _ = bundle
+    label, ballot, cam = run(exported.graph, crops)
+    append(Calibration(1.5, SCALING, "valid (9)"), exported.graph, tmp_path / "calibrated.onnx")
+    found = run(tmp_path / "calibrated.onnx", crops)
+    assert np.allclose(found[0], sharpen(label.astype(float), 1.5), atol=1e-5)
+    assert np.allclose(found[1], SCALING.apply(ballot.astype(float)), atol=1e-5)
+    assert np.array_equal(found[2], cam)
 
 
 def test_an_ensemble_of_other_sizes_and_flips_is_one_graph(tmp_path, crops):
@@ -98,7 +106,7 @@ def test_an_ensemble_of_other_sizes_and_flips_is_one_graph(tmp_path, crops):
         Member(make_network(), 64, weight=0.75),
         Member(make_network("test_resnet"), 96, crop=44, weight=0.25),
     ]
-    graph = Graph(members, flip=True, label_temperature=1.3)
+    graph = Graph(members, flip=True)
     exported = export(graph, tmp_path, Card(name="e", sha256=""), probe=crops)
     label, ballot, _ = run(exported.graph, crops)
     mirrored = run(exported.graph, np.ascontiguousarray(crops[:, :, ::-1]))
@@ -107,10 +115,6 @@ def test_an_ensemble_of_other_sizes_and_flips_is_one_graph(tmp_path, crops):
         shares = [Graph([m], flip=True)(torch.from_numpy(crops))[1] for m in members]
     mean = 0.75 * shares[0] + 0.25 * shares[1]
     assert np.allclose(ballot, mean, atol=1e-5)
-    scaled = Graph(members, flip=True, ballot_scaling=SCALING)
-    with torch.no_grad():
-        ballot = scaled(torch.from_numpy(crops))[1].numpy()
-    assert np.allclose(ballot, SCALING.apply(mean.double().numpy()), atol=1e-5)
 
 
 def test_cams_average_to_the_logits_without_bias(crops):

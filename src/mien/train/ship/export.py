@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mien.atomic import replacing
 from mien.bundle import GRAPH, Bundle, Card, finish
 from mien.infer.session import best_batch, only_asked_for
 from mien.train.ship.graph import Graph
@@ -42,14 +43,12 @@ def export(graph: Graph, folder: Path, card: Card, *, probe: NDArray[np.uint8]) 
         ArithmeticError: the two differ by more than ``TOLERANCE`` on any output.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (GRAPH + ".part")
     graph.eval()
-    to_onnx(graph, part)
-    gap = difference(graph, part, probe)
-    if gap > TOLERANCE:
-        part.unlink()
-        raise ArithmeticError(f"{folder}: torch and ONNX Runtime differ by {gap:.2g}")
-    part.replace(folder / GRAPH)
+    with replacing(folder / GRAPH) as part:
+        to_onnx(graph, part)
+        gap = difference(graph, part, probe)
+        if gap > TOLERANCE:
+            raise ArithmeticError(f"{folder}: torch and ONNX Runtime differ by {gap:.2g}")
     return finish(folder, replace(card, cost=cost(graph)))
 
 

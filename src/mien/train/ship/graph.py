@@ -1,4 +1,4 @@
-"""The whole graph of the contract as one module: from uint8 crops to calibrated shares."""
+"""The graph of the contract as one module: from uint8 crops to shares, before any calibration."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.measure.calibrate import Scaling
 from mien.train.network import Network, upsample
-
-TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -28,26 +25,16 @@ class Member:
 class Graph(nn.Module):
     """uint8 ``faces`` (N, 48, 48) to ``label`` (N, 7), ``ballot`` (N, 10) and ``cam`` (N, 7, h, w).
 
-    Members' and mirror views' probabilities are averaged. The logarithm of the label's average is
-    divided by its temperature (for one network and view, the same as dividing its logits), that of
-    the ballot's is scaled and shifted, an option each. The maps, of the ballot's seven emotions,
-    are averaged at the finest member's resolution.
+    Members' and mirror views' probabilities are averaged; ``recalibrate.append`` calibrates the
+    averages. The maps, of the ballot's seven emotions, are averaged at the finest member's
+    resolution.
     """
 
-    def __init__(
-        self,
-        members: Sequence[Member],
-        *,
-        flip: bool = False,
-        label_temperature: float = 1.0,
-        ballot_scaling: Scaling | None = None,
-    ) -> None:
+    def __init__(self, members: Sequence[Member], *, flip: bool = False) -> None:
         super().__init__()
         self.members = members
         self.networks = nn.ModuleList(member.network for member in members)
         self.flip = flip
-        self.label_temperature = label_temperature
-        self.ballot_scaling = ballot_scaling
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Label shares, ballot shares, class-activation maps."""
@@ -76,27 +63,15 @@ class Graph(nn.Module):
                 maps.append(_whole(cam[count:], member.crop, faces.shape[-1]).flip(-1))
         weights = [member.weight for member in self.members for _ in range(views)]
         shares = [weight / sum(weights) for weight in weights]
-        label, ballot = (_average(heads, shares) for heads in logits)
-        if self.label_temperature != 1:
-            label = label / self.label_temperature
-        if self.ballot_scaling is not None:
-            ballot = _scaled(ballot, self.ballot_scaling)
-        return label.softmax(dim=1), ballot.softmax(dim=1), _average_maps(maps, shares)
+        label, ballot = (_average([z.softmax(dim=1) for z in head], shares) for head in logits)
+        return label, ballot, _average_maps(maps, shares)
 
 
-def _average(logits: list[Tensor], shares: list[float]) -> Tensor:
-    """Logarithm of the mean probability."""
-    if len(logits) == 1:
-        return logits[0].log_softmax(dim=1)
-    parts = [z.softmax(dim=1) * share for z, share in zip(logits, shares, strict=True)]
-    return torch.stack(parts).sum(dim=0).clamp(min=TINY).log()
-
-
-def _scaled(logs: Tensor, scaling: Scaling) -> Tensor:
-    # A matrix product stays in float where int8 takes every addition.
-    return F.linear(
-        logs, torch.diag(logs.new_tensor(scaling.scale)), logs.new_tensor(scaling.offset)
-    )
+def _average(parts: list[Tensor], shares: list[float]) -> Tensor:
+    if len(parts) == 1:
+        return parts[0]
+    scaled = [part * share for part, share in zip(parts, shares, strict=True)]
+    return torch.stack(scaled).sum(dim=0)
 
 
 def _whole(cam: Tensor, crop: int, side: int) -> Tensor:
@@ -108,8 +83,6 @@ def _whole(cam: Tensor, crop: int, side: int) -> Tensor:
 
 
 def _average_maps(maps: list[Tensor], shares: list[float]) -> Tensor:
-    if len(maps) == 1:
-        return maps[0]
     side = max(cam.shape[-1] for cam in maps)
     even = [
         cam
@@ -117,5 +90,4 @@ def _average_maps(maps: list[Tensor], shares: list[float]) -> Tensor:
         else F.interpolate(cam, size=(side, side), mode="bilinear", align_corners=False)
         for cam in maps
     ]
-    parts = [cam * share for cam, share in zip(even, shares, strict=True)]
-    return torch.stack(parts).sum(dim=0)
+    return _average(even, shares)

@@ -28,9 +28,9 @@ FLOAT_FIRST = 2
 first depthwise one alone made more than half of the error. A third in float32 would win a twentieth
 of what error is left, for a tenth more time.
 """
-CHUNK = 8
+CROPS_AT_A_TIME = 8
 """Crops at a time whose inner maps are looked at."""
-SMALLEST = 1024
+LEAST_ELEMENTS = 1024
 """Elements below which a weight is not worth storing as float16."""
 
 
@@ -132,9 +132,9 @@ def _channel_means(
         open_model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     total = {name: np.zeros(()) for name in names}
-    for at in range(0, len(crops), CHUNK):
+    for at in range(0, len(crops), CROPS_AT_A_TIME):
         for name, value in zip(
-            names, session.run(names, {"faces": crops[at : at + CHUNK]}), strict=True
+            names, session.run(names, {"faces": crops[at : at + CROPS_AT_A_TIME]}), strict=True
         ):
             total[name] = total[name] + value.mean(axis=(2, 3), dtype=np.float64).sum(axis=0)
     return {name: value / len(crops) for name, value in total.items()}
@@ -172,7 +172,7 @@ def to_fp16_weights(source: Path, target: Path) -> None:
     casts = []
     for weight in model.graph.initializer:
         values = numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size < SMALLEST:
+        if values.dtype != np.float32 or values.size < LEAST_ELEMENTS:
             continue
         name = weight.name
         weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_fp16"))

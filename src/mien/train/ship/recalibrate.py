@@ -1,4 +1,4 @@
-"""Calibrate a bundle again, to other pictures or annotators, without training."""
+"""Calibration as part of a graph: of a new one when it ships, of a bundle without training."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from mien.atomic import replacing
 from mien.bundle import GRAPH, WEIGHTS, Bundle, finish
 from mien.measure.calibrate import Calibration
 from mien.measure.metrics import TINY
@@ -31,16 +32,8 @@ def recalibrate(bundle: Bundle, calibration: Calibration, target: Path, *, name:
     """
     if target.exists() and target.samefile(bundle.path):
         raise ValueError(f"{target}: is the model itself; choose another --out")
-    model = onnx.load(bundle.graph)
-    _append(model, "label", [1 / calibration.label_temperature], [0.0])
-    if calibration.ballot_scaling is not None:
-        ballot = calibration.ballot_scaling
-        _append(model, "ballot", ballot.scale, ballot.offset)
-    onnx.checker.check_model(model)
     target.mkdir(parents=True, exist_ok=True)
-    part = target / (GRAPH + ".part")
-    onnx.save(model, part)
-    part.replace(target / GRAPH)
+    append(calibration, bundle.graph, target / GRAPH)
     (target / WEIGHTS).unlink(missing_ok=True)  # those of an earlier export to this folder
     told = calibration.to_dict()
     if bundle.card.calibration:
@@ -48,10 +41,22 @@ def recalibrate(bundle: Bundle, calibration: Calibration, target: Path, *, name:
     return finish(target, replace(bundle.card, name=name, calibration=told, metrics={}))
 
 
-def _append(
+def append(calibration: Calibration, source: Path, target: Path) -> None:
+    """Write the graph of ``source`` with a calibration behind it to ``target``, which may be it."""
+    model = onnx.load(source)
+    _rescale(model, "label", [1 / calibration.label_temperature], [0.0])
+    if calibration.ballot_scaling is not None:
+        ballot = calibration.ballot_scaling
+        _rescale(model, "ballot", ballot.scale, ballot.offset)
+    onnx.checker.check_model(model)
+    with replacing(target) as part:
+        onnx.save(model, part)
+
+
+def _rescale(
     model: onnx.ModelProto, head: str, scale: Sequence[float], offset: Sequence[float]
 ) -> None:
-    """Scale and shift the logarithm of an output's probabilities, and take a softmax again."""
+    """Do to an output what ``calibrate.rescale`` does to scores."""
     taken = {name for node in model.graph.node for name in node.output}
     stage = next(i for i in range(len(taken)) if f"{head}_{i}" not in taken)
     before = f"{head}_{stage}"

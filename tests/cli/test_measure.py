@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from mien.cli import measure as verbs
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.measure.predictions import Predictions
-
-from .made import make_table
+from tests.measure.made import make_table
 
 app = typer.Typer()
 for name in ("evaluate", "compare", "ensemble", "report"):

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 import typer
-from tests.data.drawn import write_folder
-from tests.train.conftest import tiny_recipe
 from typer.testing import CliRunner
 
 from mien.bundle import load
@@ -23,6 +21,11 @@ from mien.train.starts import begin
 from mien.train.watch import Silent
 from mien.workflows.evaluation import bundle_of
 from mien.workflows.judging import not_trained_on
+from tests.data.drawn import write_folder
+from tests.train import conftest
+from tests.train.conftest import tiny_recipe
+
+runs, few_threads = conftest.runs, conftest._few_threads
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 import typer
-from tests.train.test_reports import made_run
 from typer.testing import CliRunner
 
 from mien.cli import train as verbs
 from mien.cli.export import soup
 from mien.cli.tune import tune
+from tests.train import conftest
+from tests.train.test_reports import made_run
+
+runs, few_threads = conftest.runs, conftest._few_threads
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from mien.train.recipe import Recipe, vary
 from mien.train.ship import quantize
 from mien.train.ship.export import export, speed
 from mien.train.ship.graph import Graph, Member
+from mien.train.ship.recalibrate import append
 
 COUNTS = {"images": "pictures", "voted": "with votes"}
 Weights = Literal["float32", "fp16", "int8"]
@@ -79,10 +80,7 @@ def ship(
         ArithmeticError: torch and ONNX Runtime differ. What the target held stays.
     """
     fitted = Calibration() if calibrate is None else fit(calibrate)
-    graph = Graph(
-        [member(folder, weight=w) for folder, w in runs.items()], flip=flip,
-        label_temperature=fitted.label_temperature, ballot_scaling=fitted.ballot_scaling,
-    )  # fmt: skip
+    graph = Graph([member(folder, weight=w) for folder, w in runs.items()], flip=flip)
     card = card_of(runs, name=name, flip=flip)
     card = replace(card, calibration=fitted.to_dict(), frame=dict(frame or {}))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +93,8 @@ def ship(
             closeness = _shrink(bundle.graph, weights, crops)
             stored = {"weights": weights, "against_float32_on_training_crops": closeness.to_dict()}
             card = replace(card, network=card.network | stored)
+        if calibrate is not None:  # last, so that int8 has no part in its arithmetic
+            append(fitted, bundle.graph, bundle.graph)
         made = finish(part, replace(card, cost=card.cost | speed(bundle.graph)))
         target.mkdir(exist_ok=True)
         for name_of in (GRAPH, CARD):  # between the two the old card's hash refuses the new graph

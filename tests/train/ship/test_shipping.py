@@ -10,11 +10,15 @@ import typer
 from tests.train.conftest import make_faces, tiny_recipe
 from typer.testing import CliRunner
 
+import mien
 from mien.cli.export import soup as verb
+from mien.measure.calibrate import sharpen
+from mien.measure.predictions import Predictions
 from mien.train import run, weights
 from mien.train.fit import fit
-from mien.train.ship import bundle
-from mien.train.ship.bundle import soup
+from mien.train.ship import shipping
+from mien.train.ship.graph import Graph
+from mien.train.ship.shipping import soup
 from mien.train.watch import Silent
 
 
@@ -45,10 +49,20 @@ def test_the_mean_is_a_run_that_can_be_exported(pair: list[Path], runs: Path, tm
     for key, value in mean.items():
         if value.is_floating_point():
             assert torch.allclose(value, 0.75 * one[key] + 0.25 * two[key], atol=1e-6), key
-    crops = make_faces(16).images
-    made = bundle.ship(
-        {runs / "mean": 1.0}, tmp_path / "b", name="b", flip=False, weights="float32", crops=crops
-    )
+    faces = make_faces(64)
+    given = Graph([shipping.member(runs / "mean")]).eval()
+    with torch.no_grad():
+        label = given(torch.from_numpy(faces.images))[0].double().numpy()
+    held = Predictions(faces.id, faces.emotion, label, split="held")
+    made = shipping.ship(
+        {runs / "mean": 1.0}, tmp_path / "b", name="b", flip=False, weights="float32",
+        crops=faces.images[:16], calibrate=held,
+    )  # fmt: skip
+    told = made.card.calibration
+    assert told["fitted_on"] == "held (64)"
+    assert told["label_temperature"] != 1
+    shipped = mien.load(made.path).classify(faces.images).label
+    assert np.allclose(shipped, sharpen(label, told["label_temperature"]), atol=1e-4)
     member = json.loads((made.path / "card.json").read_text())["network"]["members"][0]
     assert member["mean_of"] == {"first": 0.75, "second": 0.25}
     # The same command again is no harm; another mean does not take its place.
@@ -90,7 +104,7 @@ def test_an_export_that_fails_leaves_the_bundle_that_was_there(
 ):
     crops, target = make_faces(8).images, tmp_path / "models" / "mine"
     asked = {"name": "mine", "flip": False, "weights": "float32", "crops": crops}
-    bundle.ship({pair[0]: 1.0}, target, **asked)
+    shipping.ship({pair[0]: 1.0}, target, **asked)
     before = {path.name: path.read_bytes() for path in target.iterdir()}
 
     def stopped(graph: Path) -> None:
@@ -98,10 +112,10 @@ def test_an_export_that_fails_leaves_the_bundle_that_was_there(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(bundle, "speed", stopped)
-        bundle.ship({pair[1]: 1.0}, target, **asked)
+        patch.setattr(shipping, "speed", stopped)
+        shipping.ship({pair[1]: 1.0}, target, **asked)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     (target.parent / ".mine.part").mkdir()  # as a kill leaves it
-    bundle.ship({pair[1]: 1.0}, target, **asked)
+    shipping.ship({pair[1]: 1.0}, target, **asked)
     assert (target / "model.onnx").read_bytes() != before["model.onnx"]
     assert [p.name for p in target.parent.iterdir()] == ["mine"]
