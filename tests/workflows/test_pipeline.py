@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from mien.train import run
 from mien.train.watch import Silent, Watcher
 from mien.workflows import families, plan
 from mien.workflows.options import Options, Talk
-from mien.workflows.pipeline import PLAN, Result, pipeline
+from mien.workflows.pipeline import PLAN, Result, load_splits, pipeline
 from tests.train.conftest import make_faces
 
 MEMBERS = ("test_resnet", "test_efficientnet")
@@ -72,13 +73,14 @@ class Told(Talk):
     """Keeps what is told; kills the training of ``victim``."""
 
     def __init__(self, victim: str = "") -> None:
-        self.victim, self.lines, self.plans = victim, [], []
+        self.victim, self.lines, self.plans, self.left = victim, [], [], []
 
     def line(self, text: str) -> None:
         self.lines.append(text)
 
-    def plan(self, made: plan.Plan, images: int) -> None:
+    def plan(self, made: plan.Plan, images: int, left: float) -> None:
         self.plans.append((made.to_dict(), images))
+        self.left.append(left)
 
     def watch(self, member: str) -> Watcher:
         return Kill() if member == self.victim else Silent()
@@ -99,6 +101,7 @@ def calls(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 def test_a_stop_keeps_the_plan_and_what_was_done(calls: tuple[Path, list[Told], list[Result]]):
     out, told, (second, third) = calls
     assert told[0].plans == told[1].plans == told[2].plans
+    assert told[0].left[0] > told[1].left[0] > told[2].left[0]
     assert second.plan.to_dict() == third.plan.to_dict() == told[0].plans[0][0]
     assert second.skipped[0] == "prepare"
     assert any("skipped" in line for line in told[1].lines)
@@ -132,8 +135,6 @@ def test_members_and_ensemble_are_measured_and_reported(
 def test_another_job_is_refused_in_the_same_folder(
     source: Path, calls: tuple[Path, list[Told], list[Result]]
 ):
-    from dataclasses import replace
-
     with pytest.raises(ValueError, match="other data or options"):
         pipeline(source, calls[0], replace(OPTIONS, seed=1))
 
@@ -148,10 +149,27 @@ def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path):
     assert sorted(source.rglob("*")) == before
 
 
+@pytest.mark.parametrize(("count", "held"), [(3, 1), (49, 5)])
+def test_a_set_without_a_valid_split_gets_one(
+    monkeypatch: pytest.MonkeyPatch, count: int, held: int
+):
+    faces = make_faces(count + 2)
+    splits = faces.split.copy()
+    splits[count:] = "test"
+    monkeypatch.setattr("mien.data.dataset.load", lambda folder: replace(faces, split=splits))
+    found = load_splits(Path("anywhere"), seed=0).split.tolist()
+    assert (found.count("valid"), found.count("train")) == (held, count - held)
+    splits[1:] = "test"
+    with pytest.raises(ValueError, match="anywhere: too few pictures"):
+        load_splits(Path("anywhere"), seed=0)
+
+
 def test_few_pictures_are_learnt_in_small_batches():
     def batch(images: int, *overrides: str) -> int:
         options = Options(teacher="", overrides=overrides)
-        return families.load("x", "resnet18", Path(), options, [], images=images).batch_size
+        return families.load(
+            "test_resnet", "resnet18", Path(), options, [], images=images
+        ).batch_size
 
     usual = batch(100_000)
     assert batch(300) == 16

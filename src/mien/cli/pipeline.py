@@ -110,7 +110,7 @@ class _Screen(Talk):
         self.close()
         say(text, self.console)
 
-    def plan(self, made: Plan, images: int) -> None:
+    def plan(self, made: Plan, images: int, left: float) -> None:
         """Print what is trained, at what size, for how long, and when it will be done."""
         self.close()
         rows = [
@@ -122,7 +122,7 @@ class _Screen(Talk):
         title = f"training on {images:,} {plural}, {duration(made.budget)} in all"
         columns = ["network", "recipe", "picture size", "epochs", "time"]
         self.console.print(grid(columns, rows, words=(0, 1, 2), title=title))
-        end = datetime.now().astimezone() + timedelta(seconds=made.budget)
+        end = datetime.now().astimezone() + timedelta(seconds=left)
         say(f"done by about {end:%H:%M} if nothing else runs on this machine", self.console)
 
     def stage(self, name: str, done: int, total: int) -> None:

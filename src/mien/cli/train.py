@@ -116,7 +116,8 @@ def runs(
     used = [c for c in COLUMNS if any(line[c] != "–" for line in cells)]
     console = Console()
     table = grid(used, [[line[c] for c in used] for line in cells], words=(0, 1))
-    if console.measure(table).maximum <= console.width:
+    wanted = console.measure(table, options=console.options.update(width=10_000)).maximum
+    if wanted <= console.width:
         console.print(table)
     else:  # too narrow for a row a run: a paragraph each
         for line in cells:

@@ -71,14 +71,15 @@ def pipeline(
     if dry_run:
         images = expected(source)
         made = draft(images, options, talk)[0]
-        talk.plan(made, images)
+        talk.plan(made, images, made.budget)
         return Result(made, {}, None)
     out.mkdir(parents=True, exist_ok=True)
     steps = Steps(out, talk.line)
     folder = prepared(source, out, options, steps, talk, judge, finder)
     data = load_splits(folder, options.seed)
     made = planned(out, folder, data, options, talk)
-    talk.plan(made, len(data.of("train")))
+    spent = sum(steps.seconds().values())
+    talk.plan(made, len(data.of("train")), max(0.0, made.budget - spent))
     job = Job(out, folder, data, made, options, steps, talk)
     tables = {}
     for choice in made.choices:
@@ -164,7 +165,10 @@ def load_splits(folder: Path, seed: int) -> Dataset:
     if "valid" in there:
         return data
     rows = (data.split == "train").nonzero()[0]
-    held = holdout_split(data.group[rows], 0.1, seed=seed)[1]
+    groups = len(set(data.group[rows].tolist()))
+    if groups < 2:
+        raise ValueError(f"{folder}: too few pictures in its train split; add more")
+    held = holdout_split(data.group[rows], max(0.1, 1 / groups), seed=seed)[1]
     splits = data.split.astype("U5")
     splits[rows[held]] = "valid"
     return replace(data, split=splits)
