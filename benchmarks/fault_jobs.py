@@ -23,7 +23,7 @@ from mien.emotions import EMOTIONS
 LIMIT = 600
 """Seconds after which a command counts as hung."""
 RECIPE = """
-epochs = 6
+epochs = 4
 batch_size = 16
 data.nonfaces = 0.0
 ema = 0.8
