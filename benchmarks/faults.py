@@ -185,8 +185,13 @@ def main() -> int:
             until, tally = time.monotonic() + 60 * asked.minutes / len(pairs), Tally()
             for number in itertools.count():
                 out = root / "rounds" / f"{job.name} {fault} {number}"
-                struck = FAULTS[fault](job, out, rng, longest[job.name])
-                tally.add(struck, lost(wanted[job.name], finish(job, out)))
+                struck = 0
+                try:
+                    struck = FAULTS[fault](job, out, rng, longest[job.name])
+                    tally.add(struck, lost(wanted[job.name], finish(job, out)))
+                except (RuntimeError, OSError, ValueError) as error:  # nothing to compare: all lost
+                    print(f"{job.name}, {fault}: {error}", file=sys.stderr)
+                    tally.add(max(1, struck), len(wanted[job.name]))
                 # one that ended before it was struck has shown nothing: once more, for some time
                 if (asked.quick and tally.tried) or time.monotonic() > until:
                     break
