@@ -66,6 +66,13 @@ CASES = {
     "report": Case("report first.npz --draws 20 --no-faces --out {out}/r.html", "wrote", bar=False),
     "train": Case("train tiny.toml faces epochs=2 name={name}", "accuracy"),
     "train --folds": Case("train tiny.toml faces --folds 2 epochs=1 name={name}", "oof.npz"),
+    "pipeline": Case(
+        "pipeline prepared {out}/p --dry-run --budget 1m --families test_resnet --teacher none "
+        "--recipe network.size=24 --recipe network.start=random",
+        "done by about",
+    ),
+    "summary": Case("summary faces.csv --draws 20", "angry", bar=False),
+    "methods": Case("methods measured", "(SHA-256", bar=False),
     "runs": Case("runs", "made", bar=False),
     "tune": Case("tune tiny.toml faces --trials 1 --study {name}", "best"),
     "distill": Case("distill bundle tiny.toml faces epochs=1 name={name}", "trained"),
@@ -87,6 +94,7 @@ CASES = {
 APART = {
     "serve": "runs until it is stopped; tests/web/test_server.py starts it as a process",
     "data review": "the same; tests/web/test_review.py",
+    "models push": "uploads to a hub; tests/test_hub.py has a made one",
     "data download": "asks Kaggle; tests/data has its errors",
 }
 
@@ -127,6 +135,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, terminals: Terminals) -> Pat
     for command in (
         "train tiny.toml faces epochs=1 name=made",
         "data prepare faces prepared --bundle none --no-detector",
+        "predict faces/valid --crops --model bundle --csv faces.csv",
+        "evaluate bundle faces --split valid --draws 20 --out measured",
     ):
         ended = terminals.run(*command.split(), cwd=root)
         assert ended.code == 0, ended.text

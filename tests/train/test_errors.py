@@ -47,7 +47,7 @@ def test_a_full_disk_ends_a_run_that_then_goes_on(tmp_path: Path):
     recipe, faces = tiny_recipe(epochs=2), make_faces(64)
 
     class Fill(Silent):
-        def end(self, row: dict) -> None:
+        def end(self, row: dict, best: dict, seconds_left: float) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
 
     with no_file_above(10**9), pytest.raises(OSError, match="run the same command again"):
@@ -69,7 +69,7 @@ def test_a_full_tmpfs_ends_a_run_that_then_goes_on(tmp_path: Path):
         recipe, faces = tiny_recipe(epochs=2), make_faces(64)
 
         class Fill(Silent):
-            def end(self, row: dict) -> None:
+            def end(self, row: dict, best: dict, seconds_left: float) -> None:
                 with pytest.raises(OSError, match="No space"):
                     filler.write_bytes(bytes(8 << 20))
 

@@ -46,9 +46,11 @@ class Killer(Silent):
 class Rows(Silent):
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.told: list[tuple[int, float]] = []
 
-    def end(self, row: dict[str, Any]) -> None:
+    def end(self, row: dict[str, Any], best: dict[str, Any], seconds_left: float) -> None:
         self.rows.append(row)
+        self.told.append((best["epoch"], seconds_left))
 
 
 def learn(recipe: Recipe, folder: Path, **more: Any) -> Network:
@@ -225,20 +227,11 @@ def test_weights_that_are_no_numbers_are_not_kept():
         run.check_finite(network, 0)
 
 
-class Standings(Rows):
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[tuple[int, float]] = []
-
-    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
-        self.told.append((best["epoch"], seconds_left))
-
-
 def test_a_validation_split_is_scored_shown_and_decides_nothing(tmp_path: Path):
     faces, valid = make_faces(98), make_faces(49, seed=3)
     valid.emotion[:2] = -1  # nobody knows these
     recipe = tiny_recipe(epochs=3, ema=0.0, optimizer__lr=1e-2, sizes={"0": 24, "0.5": 28})
-    watch = Standings()
+    watch = Rows()
     network = fit.fit(recipe, faces, tmp_path / "with", watch=watch, valid=valid)
     assert bits(network) == bits(fit.fit(recipe, faces, tmp_path / "without", watch=Silent()))
     label, _ = predict(network, torch.from_numpy(valid.images[2:]), size=24)

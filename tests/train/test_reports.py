@@ -94,7 +94,7 @@ def test_tensorboard_events_are_written(tmp_path: Path):
 
     watch = Events(tmp_path, Silent())
     for row in HISTORY:
-        watch.end(row)
+        watch.end(row, row, 0)
     board = EventAccumulator(str(tmp_path / "events"))
     board.Reload()
     assert [(e.step, round(e.value, 3)) for e in board.Scalars("loss")] == [(1, 4.0), (2, 3.5)]

@@ -41,7 +41,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
             score = 0.9 - 0.2 * abs(recipe.optimizer.lr / 1e-3 - 1) ** 0.5 + 0.01 * epoch
             rows.append({"epoch": epoch + 1, "held_label": score, "loss": 1.0})
             write_history(folder, rows)
-            watch.end(rows[-1])
+            watch.end(rows[-1], rows[-1], 0)
 
     monkeypatch.setattr(tune, "fit", fit)
 

@@ -39,9 +39,9 @@ class Frames:
         self.moves = console.is_terminal and not console.is_dumb_terminal
         self.pause = PAUSE if console.is_terminal else PAUSE_IN_LOGS
         text = TextColumn("{task.fields[text]}", markup=False)
-        bar = [BarColumn(bar_width=None)] if console.width >= NARROW else []
+        bar = BarColumn(bar_width=None if console.width >= NARROW else 12)
         self.progress = Progress(
-            *bar, text, console=console, transient=True, disable=not self.moves, expand=bool(bar)
+            bar, text, console=console, transient=True, disable=not self.moves, expand=True
         )
         self.task = self.progress.add_task("", total=total, text="reading")
 

@@ -56,7 +56,7 @@ def pipeline(
 
     keep_pages()
     from mien.train.watch import Stopped
-    from mien.workflows.judging import judge_with
+    from mien.workflows.judging import face_finder, judge_with
     from mien.workflows.members import ENSEMBLE
     from mien.workflows.pipeline import pipeline as run
     from mien.workflows.plan import to_seconds
@@ -70,7 +70,10 @@ def pipeline(
     )  # fmt: skip
     talk = _Screen()
     try:
-        done = run(source, out, options, dry_run=dry_run, judge=judge_with("default"), talk=talk)
+        done = run(
+            source, out, options, dry_run=dry_run, talk=talk,
+            judge=judge_with("default"), finder=face_finder(),
+        )  # fmt: skip
     except Stopped as stop:
         talk.close()
         say("stopped; the same command resumes")
@@ -107,7 +110,7 @@ class _Screen(Talk):
         self.close()
         say(text, self.console)
 
-    def plan(self, made: Plan, images: int) -> None:
+    def plan(self, made: Plan, images: int, left: float) -> None:
         """Print what is trained, at what size, for how long, and when it will be done."""
         self.close()
         rows = [
@@ -115,10 +118,11 @@ class _Screen(Talk):
              duration(c.seconds)]
             for c in made.choices
         ]  # fmt: skip
-        title = f"{images:,} pictures to train on, {duration(made.budget)} in all"
-        columns = ["network", "recipe", "pictures", "epochs", "time"]
+        plural = "picture" if images == 1 else "pictures"
+        title = f"training on {images:,} {plural}, {duration(made.budget)} in all"
+        columns = ["network", "recipe", "picture size", "epochs", "time"]
         self.console.print(grid(columns, rows, words=(0, 1, 2), title=title))
-        end = datetime.now().astimezone() + timedelta(seconds=made.budget)
+        end = datetime.now().astimezone() + timedelta(seconds=left)
         say(f"done by about {end:%H:%M} if nothing else runs on this machine", self.console)
 
     def stage(self, name: str, done: int, total: int) -> None:

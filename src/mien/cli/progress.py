@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 NARROW = 64
 """Columns below which a bar shows less, rather than cutting all that it shows."""
 SCORES = {
-    "valid_accuracy": "accuracy", "valid_macro_f1": "macro F1", "held_label": "accuracy",
-    "held_ballot": "votes accuracy",
+    "valid_accuracy": "valid accuracy", "valid_macro_f1": "macro F1",
+    "held_label": "held-out accuracy", "held_ballot": "votes accuracy",
 }  # fmt: skip
 """Columns of a run's history that are shares, and what they are called on the screen."""
 
@@ -66,9 +65,7 @@ class Bar:
             console=console, disable=not console.is_terminal, transient=True,
         )  # fmt: skip
         self.task: TaskID | None = None
-        self.best: dict[str, tuple[float, int]] = {}
-        self.began: float | None = None
-        self.first = self.epochs = 0
+        self.epochs = 0
 
     def asked(self, done: int, total: int) -> None:
         """Show how many of the pictures the teacher has scored."""
@@ -86,9 +83,7 @@ class Bar:
 
     def begin(self, epoch: int, epochs: int, images: int) -> None:
         """Start the bar of the whole run, or go on with it."""
-        if self.began is None or epochs != self.epochs or epoch <= self.first:
-            self.began, self.first, self.epochs = time.monotonic(), epoch, epochs
-            self.best = {}
+        self.epochs = epochs
         text = f"epoch {epoch + 1}/{epochs}"
         if self.task is None:
             self.progress.start()
@@ -102,39 +97,19 @@ class Bar:
         if self.task is not None:
             self.progress.advance(self.task, images)
 
-    def end(self, row: dict[str, Any]) -> None:
-        """Print the epoch's line: losses, accuracy, the best so far, speed and time left."""
-        epoch = int(row["epoch"])
-        cells = [f"epoch {epoch}/{self.epochs or epoch}"]
+    def end(self, row: dict[str, Any], best: dict[str, Any], seconds_left: float) -> None:
+        """Print the epoch's line: loss, scores, the best so far, speed and time left."""
+        cells = [f"epoch {row['epoch']:.0f}/{max(self.epochs, int(row['epoch']))}"]
         cells += [f"loss {row['loss']:.3f}"] if "loss" in row else []
-        for key, name in SCORES.items():
-            if key not in row:
-                continue
-            cells.append(f"{name} {100 * row[key]:.1f} %")
-            self.best[key] = max(self.best.get(key, (-1.0, 0)), (row[key], -epoch))
-        for key in list(self.best)[:1]:
-            score, number = self.best[key]
-            cells.append(f"best {100 * score:.1f} % (epoch {-number})")
+        shown = [key for key in SCORES if key in row]
+        cells += [f"{SCORES[key]} {100 * row[key]:.1f} %" for key in shown]
+        if shown and shown[0] in best:
+            cells.append(f"best {100 * best[shown[0]]:.1f} % (epoch {best['epoch']:.0f})")
         if "images_per_second" in row:
             cells.append(f"{row['images_per_second']:,.0f} images/s")
-        if self.began is not None and epoch < self.epochs:
-            each = (time.monotonic() - self.began) / (epoch - self.first)
-            cells.append(f"{duration(each * (self.epochs - epoch))} left")
-        self.console.print("  ".join(cells), soft_wrap=True, highlight=False)
-
-    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
-        """Print the best epoch so far, where one is scored, and the time left."""
-        parts = []
-        for key, name in (("valid_accuracy", "validation"), ("held_label", "held-out")):
-            if key in best:
-                parts.append(f"best so far: epoch {best['epoch']}, {100 * best[key]:.1f} % {name}")
-                break
         if seconds_left:
-            minutes = seconds_left / 60
-            left = f"{minutes:.0f} min" if minutes >= 1 else f"{seconds_left:.0f} s"
-            parts.append(f"about {left} left")
-        if parts:
-            self.console.print("  ".join(parts), soft_wrap=True, highlight=False, style="dim")
+            cells.append(f"{duration(seconds_left)} left")
+        self.console.print("  ".join(cells), soft_wrap=True, highlight=False)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
-from mien.cli.plain import grid, say
+from mien.cli.plain import grid, say, visible
 
 if TYPE_CHECKING:
     from mien.train.recipe import Recipe
@@ -113,7 +115,15 @@ def runs(
     cells = [row(folder) for folder in folders]
     used = [c for c in COLUMNS if any(line[c] != "–" for line in cells)]
     console = Console()
-    console.print(grid(used, [[line[c] for c in used] for line in cells], words=(0, 1)))
+    table = grid(used, [[line[c] for c in used] for line in cells], words=(0, 1))
+    wanted = console.measure(table, options=console.options.update(width=10_000)).maximum
+    if wanted <= console.width:
+        console.print(table)
+    else:  # too narrow for a row a run: a paragraph each
+        for line in cells:
+            known = [f"{c} {line[c]}" for c in used[1:] if line[c] != "–"]
+            console.print(Text(visible(line["run"]), style="bold"))
+            console.print(Padding(Text(visible(", ".join(known))), (0, 0, 0, 2)))
     if names and len(folders) > 1:
         apart = differences(folders)
         rows = [[key, *values] for key, values in apart.items()]

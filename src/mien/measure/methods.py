@@ -81,7 +81,9 @@ def _model(result: dict[str, Any]) -> str:
         return f"Scores of the system “{result.get('system') or 'unnamed'}” were evaluated."
     trained = card.get("data", {}).get("trained_on")
     learnt = f", trained on {trained}" if trained else ""
-    return f"The model was “{card['name']}” (SHA-256 {card['sha256']}){learnt}."
+    # an evaluation of an earlier mien does not say which file it was
+    hashed = f" (SHA-256 {card['sha256']})" if card.get("sha256") else ""
+    return f"The model was “{card['name']}”{hashed}{learnt}."
 
 
 def _data(result: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from mien.train.samples import Samples
 from mien.train.watch import Watcher, stoppable
 
 NONFACES = 1000
+RECENT = 5
+"""Epochs by whose speed the time left is told: one alone may have met other work."""
 
 
 def fit(
@@ -114,8 +117,7 @@ def fit_epoch(
     if state.accelerator.is_main_process:
         run.keep(folder, state)
     state.accelerator.wait_for_everyone()
-    watch.end(row)
-    watch.standing(optim.best_row(state.history), time_left(state))
+    watch.end(row, optim.best_row(state.history), time_left(state))
 
 
 def start(recipe: Recipe, learn: Dataset, watch: Watcher) -> tuple[State, str]:
@@ -251,12 +253,11 @@ def predict_valid(state: State, valid: Dataset) -> NDArray[np.float64]:
 
 
 def time_left(state: State) -> float:
-    """Estimated seconds of the remaining epochs, at the last one's speed.
+    """Estimated seconds of the remaining epochs, at the median speed of the last few.
 
     A batch at another size takes as much longer as it has more pixels.
     """
-    last = state.history[-1]
-    pixels = last["seconds"] / last["size"] ** 2
+    pixels = median(row["seconds"] / row["size"] ** 2 for row in state.history[-RECENT:])
     left = range(state.epoch, state.recipe.epochs)
     return float(sum(pixels * state.recipe.size_at(epoch) ** 2 for epoch in left))
 

@@ -41,11 +41,12 @@ class Watcher(Protocol):
     def advance(self, images: int) -> None:
         """A batch is done."""
 
-    def end(self, row: dict[str, Any]) -> None:
-        """An epoch is done and its checkpoint written; ``row`` as in ``history.csv``."""
+    def end(self, row: dict[str, Any], best: dict[str, Any], seconds_left: float) -> None:
+        """An epoch is done and its checkpoint written.
 
-    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
-        """After each epoch: the row of the best one so far, and about how long the rest takes."""
+        ``row`` as in ``history.csv``, ``best`` that of the best epoch so far, and about how many
+        seconds the epochs that are left take.
+        """
 
 
 class Silent:
@@ -63,10 +64,7 @@ class Silent:
     def advance(self, images: int) -> None:
         """Nothing."""
 
-    def end(self, row: dict[str, Any]) -> None:
-        """Nothing."""
-
-    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
+    def end(self, row: dict[str, Any], best: dict[str, Any], seconds_left: float) -> None:
         """Nothing."""
 
 
@@ -82,10 +80,6 @@ class TrialWatch:
     watch: Watcher
     deadline: float
     longest: float
-
-    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
-        """Pass on."""
-        self.watch.standing(best, seconds_left)
 
     def asked(self, done: int, total: int) -> None:
         """Pass on."""
@@ -114,7 +108,7 @@ class TrialWatch:
             raise TrialPruned
         self.watch.advance(images)
 
-    def end(self, row: dict[str, Any]) -> None:
+    def end(self, row: dict[str, Any], best: dict[str, Any], seconds_left: float) -> None:
         """Report the epoch's score.
 
         Raises:
@@ -122,7 +116,7 @@ class TrialWatch:
         """
         from optuna import TrialPruned
 
-        self.watch.end(row)
+        self.watch.end(row, best, seconds_left)
         self.trial.report(row[SCORE], int(row["epoch"]))
         if self.trial.should_prune():
             raise TrialPruned
@@ -150,7 +144,7 @@ class Events:
         """Pass on."""
         self.watch.advance(images)
 
-    def end(self, row: dict[str, Any]) -> None:
+    def end(self, row: dict[str, Any], best: dict[str, Any], seconds_left: float) -> None:
         """Write the numbers of an epoch, then pass on."""
         from torch.utils.tensorboard import SummaryWriter
 
@@ -158,11 +152,7 @@ class Events:
             for name, value in row.items():
                 if name != "epoch":
                     writer.add_scalar(name, value, row["epoch"])
-        self.watch.end(row)
-
-    def standing(self, best: dict[str, Any], seconds_left: float) -> None:
-        """Pass on."""
-        self.watch.standing(best, seconds_left)
+        self.watch.end(row, best, seconds_left)
 
 
 class Stopped(KeyboardInterrupt):

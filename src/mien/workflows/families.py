@@ -23,8 +23,20 @@ SIZES = (48, 64, 80, 96, 112)
 SECONDS = 2.5
 """How long one network at one size is timed, after its first steps."""
 WARM_UP = 2
+BATCHES = 16
+"""Least steps of an epoch: few images are learnt in smaller batches, as one step teaches little."""
 TIMED = 4096
 """Pictures of the epoch that is timed: more than go through in its seconds on two cores."""
+
+
+OWN = "leave it out"
+DECIDED = {
+    "epochs": "give a --budget, or train alone with: mien train",
+    "sizes": "give network.size for one size from first to last",
+    "seed": "give --seed",
+    "name": OWN,
+}
+"""Keys of a recipe that the plan sets, and what to give instead."""
 
 
 @dataclass(frozen=True)
@@ -73,36 +85,54 @@ def find(name: str) -> Member:
 
 
 def load(
-    member: str, recipe: str, folder: Path, options: Options, changed: Sequence[str]
+    member: str, recipe: str, folder: Path, options: Options, changed: Sequence[str], *, images: int
 ) -> Recipe:
-    """A recipe as the pipeline trains it: on ``folder``, taught by the options' teacher."""
+    """A recipe as the pipeline trains it: on the images of ``folder``, taught by the teacher."""
     from mien.train.recipe import load as read
-    from mien.train.recipe import toml_value
+    from mien.train.recipe import toml_value, vary
 
     trunk = find(member).trunk
     keys = [f"name={toml_value(member)}", f"data.path={toml_value(str(folder))}",
             f"targets.teacher={toml_value(options.teacher)}"]  # fmt: skip
     keys += ["targets.teacher_weight=0.5", "targets.teacher_views=2"] if options.teacher else []
     keys += [f"network.trunk={toml_value(trunk)}", "network.stem=stock"] if trunk else []
-    return read(recipe, [*keys, *changed, *options.overrides])
+    made = read(recipe, [*keys, *changed, *options.overrides])
+    fitting = 2 ** max(1, (images // BATCHES).bit_length() - 1)
+    asked = "batch_size" in map(key_of, options.overrides)
+    return made if asked or made.batch_size <= fitting else vary(made, {"batch_size": fitting})
+
+
+def key_of(override: str) -> str:
+    """``optimizer.lr`` of ``optimizer.lr=1e-3``."""
+    return override.partition("=")[0].strip()
+
+
+def check(options: Options) -> None:
+    """Raise ValueError where an override names what the plan decides."""
+    for key in map(key_of, options.overrides):
+        if key.partition(".")[0] in DECIDED or key == "data.path":
+            raise ValueError(f"--recipe {key}: the pipeline decides it; {DECIDED.get(key, OWN)}")
 
 
 def speeds(
-    member: Member, options: Options, *, tell: Callable[[str, int, int], None]
+    member: Member, options: Options, *, images: int, tell: Callable[[str, int, int], None]
 ) -> dict[int, float]:
     """Images a second by picture size, each timed for some seconds of training on noise.
 
+    In batches as ``images`` pictures are trained in, which decide how fast a small network is.
     Sizes that the network does not take, or that are smaller than half of its recipe's, are left
     out.
     """
-    recipe = load(member.name, member.recipe, Path(), options, [])
+    recipe = load(member.name, member.recipe, Path(), options, [], images=images)
     usual = recipe.network.size
     sizes = [size for size in SIZES if usual / 2 <= size <= usual * 1.5] or [usual]
+    if "network.size" in map(key_of, options.overrides):
+        sizes = [usual]
     found = {}
     for number, size in enumerate(sizes):
         tell(f"timing {member.name}", number, len(sizes))
         changed = [f"network.size={size}", "sizes={}", "epochs=1", "targets.teacher=''"]
-        trial = load(member.name, member.recipe, Path(), options, changed)
+        trial = load(member.name, member.recipe, Path(), options, changed, images=images)
         found[size] = images_per_second(trial, noise(TIMED))
     tell(f"timing {member.name}", len(sizes), len(sizes))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.train.recipe import Recipe
 
-BATCHES = 16
-"""Least steps of an epoch."""
 RUNS, ENSEMBLE, REPORT = "runs", "ensemble", "report.html"
 
 
@@ -38,19 +35,14 @@ class Job:
 
 
 def recipe_of(choice: plan.Choice, folder: Path, options: Options, *, images: int) -> Recipe:
-    """The recipe of a member as the plan trains it on so many images.
-
-    Few images are learnt in smaller batches: an epoch of one step teaches little.
-    """
+    """The recipe of a member as the plan trains it on so many images."""
     sizes = choice.sizes
     changed = [f"epochs={choice.epochs}", f"network.size={sizes[-1]}", f"seed={options.seed}"]
     if len(sizes) > 1:
         changed.append(f'sizes={{"0"={sizes[0]},"{plan.SMALL_EPOCHS}"={sizes[1]}}}')
     else:
         changed.append("sizes={}")
-    if images < BATCHES * 64:
-        changed.append(f"batch_size={max(2, 2 ** int(math.log2(max(2, images / BATCHES))))}")
-    return families.load(choice.member, choice.recipe, folder, options, changed)
+    return families.load(choice.member, choice.recipe, folder, options, changed, images=images)
 
 
 def train(choice: plan.Choice, job: Job) -> None:
@@ -59,11 +51,11 @@ def train(choice: plan.Choice, job: Job) -> None:
     from mien.train.weights import FILE
 
     run = job.out / RUNS / choice.member
-    learn, held = job.data.of("train"), job.data.of("valid")
+    learn, valid = job.data.of("train"), job.data.of("valid")
     recipe = recipe_of(choice, job.folder, job.options, images=len(learn))
     job.steps.run(
         f"train {choice.member}", [recipe.to_toml(), learn.fingerprint()], [run / FILE],
-        lambda: fit(recipe, learn, run, watch=job.talk.watch(choice.member), held=held),
+        lambda: fit(recipe, learn, run, watch=job.talk.watch(choice.member), valid=valid),
     )  # fmt: skip
 
 
@@ -168,7 +160,7 @@ def write_report(
     counts = ", ".join(f"{len(job.data.of(s)):,} {s}" for s in ("train", "valid", "test"))
     how = Table(
         "How the members were trained",
-        ("Member", "Recipe", "Pictures", "Epochs", "Minutes planned", "Minutes taken"),
+        ("Member", "Recipe", "Picture size", "Epochs", "Minutes planned", "Minutes taken"),
         tuple(rows),
         note=f"Pictures: {counts}. Weights of the ensemble were chosen, and its scores calibrated, "
         "on valid; nothing was chosen on test. Flips are averaged.",

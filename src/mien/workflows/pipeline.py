@@ -15,7 +15,9 @@ from mien.workflows.steps import Steps, fingerprint
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
+    from mien.data.entries import Listing
     from mien.data.faces import Judge
+    from mien.data.photos import Finder
 
 DATA, PLAN = "data", "plan.json"
 HOURS_CPU, HOURS_GPU = 2.0, 1 / 3
@@ -44,6 +46,7 @@ def pipeline(
     *,
     dry_run: bool = False,
     judge: Judge | None = None,
+    finder: Finder | None = None,
     talk: Talk | None = None,
 ) -> Result:
     """Go from a folder of faces to trained, joined and measured models and one report.
@@ -58,6 +61,7 @@ def pipeline(
         options: what to train, and how long.
         dry_run: measure this machine and plan, without reading or writing pictures.
         judge: models that help to find what is no face while the data is prepared.
+        finder: cuts the face out of pictures larger than a crop; None takes them whole.
         talk: is told how it goes.
 
     Raises:
@@ -65,17 +69,19 @@ def pipeline(
         Stopped: a signal asked for the end; the same call goes on.
     """
     source, out, options, talk = Path(source), Path(out), options or Options(), talk or Talk()
+    families.check(options)
     if dry_run:
         images = expected(source)
         made = draft(images, options, talk)[0]
-        talk.plan(made, images)
+        talk.plan(made, images, made.budget)
         return Result(made, {}, None)
     out.mkdir(parents=True, exist_ok=True)
     steps = Steps(out, talk.line)
-    folder = prepared(source, out, options, steps, talk, judge)
+    folder = prepared(source, out, options, steps, talk, judge, finder)
     data = load_splits(folder, options.seed)
     made = planned(out, folder, data, options, talk)
-    talk.plan(made, len(data.of("train")))
+    spent = sum(steps.seconds().values())
+    talk.plan(made, len(data.of("train")), max(0.0, made.budget - spent))
     job = Job(out, folder, data, made, options, steps, talk)
     tables = {}
     for choice in made.choices:
@@ -85,12 +91,12 @@ def pipeline(
     return Result(made, accuracy, out / REPORT, tuple(steps.skipped))
 
 
-def listed(source: Path) -> tuple[list[str], bool]:
+def listed(source: Path) -> tuple[Listing, bool]:
     """The pictures of a source, and whether it says which of them are for train and for test."""
     from mien.data.sources import list_source
 
     listing = list_source(source)
-    return list(listing.id), all(listing.split) and {"train", "test"} <= set(listing.split)
+    return listing, all(listing.split) and {"train", "test"} <= set(listing.split)
 
 
 def expected(source: Path) -> int:
@@ -99,10 +105,7 @@ def expected(source: Path) -> int:
 
     if (source / MANIFEST).is_file():
         return sum(placed.split == "train" for placed in read_placed(source).values())
-    from mien.data.sources import list_source
-
-    listing = list_source(source)
-    own = all(listing.split) and {"train", "test"} <= set(listing.split)
+    listing, own = listed(source)
     train = listing.split.count("train") if own else 0.8 * len(listing)
     return round(0.9 * train) if own and "valid" not in listing.split else round(train)
 
@@ -114,6 +117,7 @@ def prepared(
     steps: Steps,
     talk: Talk,
     judge: Judge | None,
+    finder: Finder | None,
 ) -> Path:
     """The prepared folder: the source itself where it is one, else made from it."""
     from mien.data.manifest import MANIFEST
@@ -124,15 +128,26 @@ def prepared(
     from mien.data.options import Options as Preparing
     from mien.data.prepare import prepare
 
-    names, own = listed(source)
+    listing, own = listed(source)
     asked = Preparing(split=KEEP_SPLIT if own else "8:1:1", seed=options.seed)
     target = out / DATA
-    seen = {"source": str(source.resolve()), "files": names, "options": asked.to_dict()}
+    seen = {"source": str(source.resolve()), "files": list(listing.id), "options": asked.to_dict()}
     steps.run(
         "prepare", seen, [target / MANIFEST],
-        lambda: prepare(source, target, asked, judge=judge, progress=talk.stage),
+        lambda: prepare(source, target, asked, judge=judge, finder=finder, progress=talk.stage),
     )  # fmt: skip
+    talk.line(kept(target))
     return target
+
+
+def kept(folder: Path) -> str:
+    """How many pictures a preparation kept, and why others were left out."""
+    from mien.data.claim import FACTS
+
+    counts = json.loads((folder / FACTS).read_text(encoding="utf-8"))["counts"]
+    told = f"{counts['kept']:,} of {counts['read']:,} pictures kept"
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in counts["reasons"].items())
+    return f"{told}; left out: {reasons}; see {folder / 'report.html'}" if reasons else told
 
 
 def load_splits(folder: Path, seed: int) -> Dataset:
@@ -154,7 +169,10 @@ def load_splits(folder: Path, seed: int) -> Dataset:
     if "valid" in there:
         return data
     rows = (data.split == "train").nonzero()[0]
-    held = holdout_split(data.group[rows], 0.1, seed=seed)[1]
+    groups = len(set(data.group[rows].tolist()))
+    if groups < 2:
+        raise ValueError(f"{folder}: too few pictures in its train split; add more")
+    held = holdout_split(data.group[rows], max(0.1, 1 / groups), seed=seed)[1]
     splits = data.split.astype("U5")
     splits[rows[held]] = "valid"
     return replace(data, split=splits)
@@ -169,7 +187,7 @@ def draft(
     for name in options.families:
         member = families.find(name)
         recipes[member.name] = member.recipe
-        speeds[member.name] = families.speeds(member, options, tell=talk.stage)
+        speeds[member.name] = families.speeds(member, options, images=images, tell=talk.stage)
     budget = options.budget or 3600 * (HOURS_GPU if families.has_gpu() else HOURS_CPU)
     overhead = PREPARING * images * 1.25
     return plan.make(speeds, recipes, images=images, budget=budget, overhead=overhead), speeds

@@ -106,8 +106,8 @@ def make(
         needed = max(c * sum(weight.values()) / weight[m] for m, c in cheapest.items())
         minutes = math.ceil((needed * 1.05 + overhead) / (1 - RESERVE) / 60)
         raise ValueError(
-            f"{budget / 60:.0f} minutes do not allow an epoch of each of {', '.join(speeds)} here; "
-            f"give --budget {minutes}m, or fewer --families"
+            f"a budget of {budget / 60:.3g} min is too short here for an epoch of each of "
+            f"{', '.join(speeds)}; give --budget {minutes}m, or fewer --families"
         )
     return Plan(budget, tuple(sorted(choices, key=lambda choice: choice.seconds)))
 

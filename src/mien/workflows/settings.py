@@ -38,8 +38,8 @@ class Talk:
     def line(self, text: str) -> None:
         """A step begins, ends or is passed over."""
 
-    def plan(self, made: Plan, images: int) -> None:
-        """The plan is made, or read again."""
+    def plan(self, made: Plan, images: int, left: float) -> None:
+        """The plan is made, or read again; about ``left`` seconds of its budget are to come."""
 
     def stage(self, name: str, done: int, total: int) -> None:
         """How far a stage of a step is."""

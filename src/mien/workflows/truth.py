@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 REPORTED_EVERY = 1024
 """Pictures between two reports of how many are scored."""
-CARD_FACTS = ("name", "cost", "start", "licence", "data", "calibration", "views")
+CARD_FACTS = ("name", "sha256", "cost", "start", "licence", "data", "calibration", "views")
 
 
 def truth(data: Path, split: str) -> Predictions:
