@@ -46,10 +46,10 @@ def test_many_files_give_a_list_in_order(client, photo):
     a, b, c = answer.json()
     assert (a["source"], a["width"], a["height"]) == ("a.jpg", 512, 512)
     (face,) = a["faces"]
-    assert {"box", "landmarks", "detected", "top", "votes", "label", "unclear"} <= set(face)
+    assert {"box", "landmarks", "detected", "top", "expression", "votes", "label"} <= set(face)
     assert list(face["votes"]) == EMOTIONS
     assert sum(face["votes"].values()) == pytest.approx(1, abs=1e-3)
-    assert face["top"] == max(face["votes"], key=face["votes"].get)
+    assert face["top"] == max(face["expression"], key=face["expression"].get)
     assert len(face["landmarks"]) == 5 and face["detected"] is True
     assert b["faces"] == [] and "not a picture" in b["error"]
     assert c["faces"] == [] and "error" not in c
@@ -286,7 +286,7 @@ def test_the_page_and_its_numbers(client, model):
     config = client.get("/config.json").json()
     assert config["cam"] is True and config["mode"] == "served"
     assert [e["id"] for e in config["emotions"]] == EMOTIONS
-    assert len(config["crop"]["frame"]) == 6
+    assert len(config["crop"]["frame"]) == 5
     assert numbers.config(model.bundle, mode="local")["detector"] == config["detector"]
     _problem(client.get("/../app.py"), 404)
 

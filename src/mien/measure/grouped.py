@@ -54,14 +54,14 @@ def read_faces(path: Path, *, head: str = "votes") -> Faces:
 
     Args:
         path: the CSV.
-        head: whose scores to take, ``"votes"`` or ``"label"``.
+        head: whose scores to take, ``"votes"``, ``"label"`` or ``"expression"``.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: no table of faces, or a cell that is no number; the message names the line.
     """
-    if head not in ("votes", "label"):
-        raise ValueError(f"no head {head!r}; choose votes or label")
+    if head not in ("votes", "label", "expression"):
+        raise ValueError(f"no head {head!r}; choose votes, label or expression")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; make one with mien predict … --csv {path}")
     needed = [f"{head}_{e.value}" for e in EMOTIONS] + [UNCLEAR]
