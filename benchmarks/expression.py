@@ -169,10 +169,13 @@ def main() -> None:
             learn, lambda mix, rows: mix.apply(label[rows], votes[rows]), fold
         )
         whole = learn(np.ones(len(y), bool))
-        told = f"{called} {' '.join(f'{v:.2f}' for v in (whole.share, *whole.offsets))}"
-        page.add_row(f"{told}, cross-fitted", *judge.row(crossed, plain))
-        mixes.append((told, whole))
+        page.add_row(f"{called}, cross-fitted", *judge.row(crossed, plain))
+        mixes.append((called, whole))
     Console().print(page)
+    for called, mix in mixes[len(SHARES) :]:
+        named = zip(EMOTIONS, mix.offsets, strict=True)
+        offsets = ", ".join(f"{emotion} {value:+.2f}" for emotion, value in named)
+        Console().print(f"{called}: share {mix.share:.2f}; offsets {offsets}")
     if given.crops:
         on_crops(given.crops, given.model, mixes)
 
