@@ -22,8 +22,10 @@ export interface Face {
   score: number;
   /** False where the whole picture was taken as one crop. */
   detected: boolean;
-  /** The emotion with the most votes. */
+  /** The highest of `expression`. */
   top: Emotion;
+  /** The reading shown first, mixed from votes and label; sums to 1. */
+  expression: Record<Emotion, number>;
   /** Estimated shares of ten people's votes over the seven emotions; they sum to 1. */
   votes: Record<Emotion, number>;
   /** Probability of each FER-2013 label; they sum to 1. */

@@ -3,7 +3,7 @@
 >>> import mien
 >>> model = mien.load()
 >>> for face in model.analyze("portrait.jpg"):
-...     print(face.expression.top, face.expression.votes)
+...     print(face.expression.top, face.expression.expression)
 """
 
 __version__ = "0.1.0"

@@ -11,6 +11,7 @@ from typing import Any
 
 from mien.atomic import write_bytes
 from mien.emotions import BALLOT, EMOTIONS
+from mien.mix import wrong as wrong_mix
 
 FORMAT = 1
 SIDE = 48
@@ -31,7 +32,9 @@ class Card:
     which a face is called unclear; ``metrics`` figures with split and interval; ``data`` name and
     fingerprint of what it was trained on; ``start`` origin and licence of the starting weights;
     ``cost`` parameters, multiply-adds, bytes; ``calibration`` what the graph does to its scores:
-    a temperature for the label, a scale and an offset for each option of the ballot.
+    a temperature for the label, a scale and an offset for each option of the ballot;
+    ``expression`` how the reading shown first is mixed from both heads: ``share`` of the label and
+    seven ``offsets``, see ``mien.mix``.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Card:
     metrics: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    expression: dict[str, Any] = field(default_factory=dict)
     licence: str = "Apache-2.0 (code); weights: see start and data"
     format: int = FORMAT
 
@@ -116,6 +120,8 @@ def _wrong(raw: dict[str, Any]) -> str | None:
     threshold = card["unclear_threshold"]
     if not 0 <= threshold <= 1:
         return f"its unclear_threshold is {_told(threshold)}, not 0 to 1; export the bundle again"
+    if reason := wrong_mix(card["expression"]):
+        return f"its expression cannot be mixed: {reason}; export the bundle again"
     if any(not _is_point(point) for point in card["frame"].values()):
         return "its frame is not a table of points; fetch or export the bundle again"
     return None
@@ -136,16 +142,17 @@ def _told(value: Any) -> str:
     return ascii(value)[:40]
 
 
+_OBJECTS = ("network", "data", "metrics", "cost", "calibration", "expression", "frame")
 _DEFAULTS: dict[str, Any] = {
     **{name: entry.default for name, entry in Card.__dataclass_fields__.items()},
-    **{key: {} for key in ("network", "data", "metrics", "cost", "calibration", "frame")},
+    **{key: {} for key in _OBJECTS},
     "labels": [e.value for e in EMOTIONS],
     "ballot": list(BALLOT),
 }
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "sha256", "start", "licence"), str),
     **dict.fromkeys(("size", "views"), int),
-    **dict.fromkeys(("network", "data", "metrics", "cost", "calibration", "frame"), dict),
+    **dict.fromkeys(_OBJECTS, dict),
     "unclear_threshold": (int, float),
 }
 

@@ -103,18 +103,20 @@ def synonyms() -> dict[Emotion, tuple[str, ...]]:
     return {e: (e.value, *_SYNONYMS[e]) for e in EMOTIONS}
 
 
-HEADS = ("votes", "label")
-"""Whose scores can be asked for: as people would vote, or as FER-2013 labels."""
+HEADS = ("expression", "votes", "label")
+"""Readings of a face: mixed from both heads (shown first), people's votes, FER-2013's label."""
+OUTPUTS = HEADS[1:]
+"""Those that a network is measured by; the first is mixed from them."""
 
 
-def check_head(head: str) -> None:
+def check_head(head: str, *, among: tuple[str, ...] = HEADS) -> None:
     """Refuse what is no head.
 
     Raises:
-        ValueError: it is not one of ``HEADS``.
+        ValueError: it is not one of ``among``.
     """
-    if head not in HEADS:
-        raise ValueError(f"no head {head!r}; choose from {', '.join(HEADS)}")
+    if head not in among:
+        raise ValueError(f"no head {head!r}; choose from {', '.join(among)}")
 
 
 def votes_from_ballot(

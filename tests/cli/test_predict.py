@@ -56,7 +56,8 @@ def test_a_portrait_prints_its_scores(run):
     assert result.exit_code == 0
     for name in ("angry", "happy", "surprised", "unclear"):
         assert name in result.stdout
-    assert "of 10 people" in result.stdout
+    assert "of 10 people would say so" in result.stdout
+    assert "of 10 people" not in run(PORTRAIT, "--head", "label").stdout
 
 
 def test_korean_names(run):
@@ -96,7 +97,7 @@ def test_exit_code_is_1_only_if_nothing_could_be_read(run, folder):
 
 
 def test_head_decides_the_top(run, folder):
-    for head in ("votes", "label"):
+    for head in ("expression", "votes", "label"):
         faces = json.loads(run(folder / "0.png", "--crops", "--json", "--head", head).stdout)[0][
             "faces"
         ]

@@ -70,6 +70,7 @@ def test_the_dictionary_knows_what_the_code_writes():
     from mien.infer.results import Expression, Face, Picture
 
     expression = Expression(
+        expression=dict.fromkeys(mien.EMOTIONS, 1 / 7),
         votes=dict.fromkeys(mien.EMOTIONS, 1 / 7),
         label=dict.fromkeys(mien.EMOTIONS, 1 / 7),
         ballot=dict.fromkeys(mien.BALLOT, 0.1),

@@ -66,6 +66,8 @@ def rewrite(folder, graph=None, **changes):
         ("unclear_threshold", -1), ("unclear_threshold", 10**400), ("unclear_threshold", "0.5"),
         ("unclear_threshold", True), ("size", 96), ("size", 10**9), ("size", -1), ("size", 48.5),
         ("views", 0), ("views", 10**6), ("labels", None), ("labels", ["angry"]), ("labels", 7),
+        ("expression", []), ("expression", {"share": 2}), ("expression", {"share": 10**400}),
+        ("expression", {"offsets": [0] * 6}), ("expression", {"offsets": [10**400] * 7}),
         ("ballot", {}), ("frame", []), ("frame", {"nose": "x"}), ("frame", {"nose": [1, 2]}),
         ("frame", {"nose": [1e308, 2]}), ("name", ""), ("name", 3), ("name", "a\x1b[31mb"),
         ("name", "x" * 10_000), ("sha256", 5), ("sha256", "Ff"), ("metrics", []),

@@ -4,7 +4,7 @@ from PIL import Image
 
 from mien.emotions import LANGUAGES
 from mien.infer.draw import SMALLEST, annotate
-from mien.infer.results import Face, Scores
+from mien.infer.results import HEADS, Face, Scores
 
 
 def face(box: tuple[float, float, float, float], seed: int = 0, unclear: float = 0.0) -> Face:
@@ -63,9 +63,11 @@ def test_no_face_is_said_and_the_original_is_left_alone() -> None:
 
 def test_head_chooses_the_scores() -> None:
     one = face((200, 100, 300, 200), 4)
-    votes, label = (annotate(picture(800, 600), [one], head=head) for head in ("votes", "label"))
-    assert np.asarray(votes).tobytes() != np.asarray(label).tobytes()
-    assert np.asarray(annotate(picture(800, 600), [one])).tobytes() == np.asarray(votes).tobytes()
+    drawn = {
+        head: np.asarray(annotate(picture(800, 600), [one], head=head)).tobytes() for head in HEADS
+    }
+    assert len(set(drawn.values())) == len(HEADS)
+    assert np.asarray(annotate(picture(800, 600), [one])).tobytes() == drawn["expression"]
 
 
 def test_unknown_language_is_refused() -> None:

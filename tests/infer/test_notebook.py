@@ -61,9 +61,9 @@ def test_html_has_bars_and_escapes_names(scores, pictures):
 def test_plots_show_the_scores(scores, pictures):
     crop, blank, bad = pictures
     widths = [bar.get_width() for bar in scores.plot().patches]
-    np.testing.assert_allclose(widths[:7], scores.votes.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(widths[:7], scores.expression.mean(axis=0), atol=1e-6)
     (face,) = crop.faces
-    assert face.plot().patches[0].get_width() == face.expression.votes[mien.Emotion.ANGRY]
+    assert face.plot().patches[0].get_width() == face.expression.expression[mien.Emotion.ANGRY]
     axes = crop.plot()
     assert len(axes.images) == 1 and len(axes.patches) == 1
     assert axes is crop.plot(axes)
@@ -84,6 +84,8 @@ def test_tables_are_tidy(model, scores, pictures):
     crops = mien.to_pandas(scores)
     assert len(crops) == 30
     np.testing.assert_array_equal(crops["ballot_contempt"], scores.ballot[:, 7])
+    assert crops["top"].tolist() == [mien.EMOTIONS[i] for i in scores.expression.argmax(axis=1)]
+    np.testing.assert_allclose(crops.filter(like="expression_"), scores.expression)
     np.testing.assert_allclose(crops.filter(like="votes_").sum(axis=1), 1, atol=1e-5)
     assert list(mien.to_pandas([]).columns) == list(table.columns)
     assert len(mien.to_pandas(model.classify(np.empty((0, 48, 48), np.uint8)))) == 0

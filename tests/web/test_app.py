@@ -1,6 +1,7 @@
 """The HTTP service: answers, errors, limits."""
 
 import io
+import json
 import tempfile
 import time
 
@@ -46,10 +47,10 @@ def test_many_files_give_a_list_in_order(client, photo):
     a, b, c = answer.json()
     assert (a["source"], a["width"], a["height"]) == ("a.jpg", 512, 512)
     (face,) = a["faces"]
-    assert {"box", "landmarks", "detected", "top", "votes", "label", "unclear"} <= set(face)
+    assert {"box", "landmarks", "detected", "top", "expression", "votes", "label"} <= set(face)
     assert list(face["votes"]) == EMOTIONS
     assert sum(face["votes"].values()) == pytest.approx(1, abs=1e-3)
-    assert face["top"] == max(face["votes"], key=face["votes"].get)
+    assert face["top"] == max(face["expression"], key=face["expression"].get)
     assert len(face["landmarks"]) == 5 and face["detected"] is True
     assert b["faces"] == [] and "not a picture" in b["error"]
     assert c["faces"] == [] and "error" not in c
@@ -287,7 +288,9 @@ def test_the_page_and_its_numbers(client, model):
     assert config["cam"] is True and config["mode"] == "served"
     assert [e["id"] for e in config["emotions"]] == EMOTIONS
     assert len(config["crop"]["frame"]) == 5
-    assert numbers.config(model.bundle, mode="local")["detector"] == config["detector"]
+    local = json.loads(json.dumps(numbers.config(model.bundle, mode="local")))
+    assert local["detector"] == config["detector"]
+    assert local["bundle"]["expression"] == {"share": 0.5, "offsets": [0.0] * 7}
     _problem(client.get("/../app.py"), 404)
 
 

@@ -109,7 +109,7 @@ def test_a_photo_gives_the_same_face(site, page, png):
     assert _iou(face["box"], expected.box) >= 0.9
     assert face["top"] == expected.expression.top
     assert page.locator(".bars li").first.get_attribute("data-emotion") == face["top"]
-    for group in ("votes", "label"):
+    for group in ("expression", "votes", "label"):
         mine = {e.value: s for e, s in getattr(expected.expression, group).items()}
         assert face[group] == pytest.approx(mine, abs=0.05)
     assert {method for method, _ in sent} == {"GET"}

@@ -56,7 +56,12 @@ def test_the_astronaut_is_happy_in_two_languages(page, text, tmp_path):
         first = page.locator(".bars li").first
         assert first.get_attribute("data-emotion") == "happy"
         assert page.inner_text("#top") == "happy"
-        assert "people would say" in page.inner_text(".lead")
+        # people are claimed of the votes alone
+        assert "Most likely, with" in page.inner_text(".lead")
+        assert "Of 10 people, about" in page.inner_text(".also")
+        page.click("[data-key=votes]")
+        page.wait_for_selector(".lead:has-text('people would say')")
+        page.click("[data-key=expression]")
         page.click("[data-language=ko]")
         page.wait_for_selector("#top:has-text('기쁨')")
         assert page.get_attribute("html", "lang") == "ko"
@@ -112,10 +117,13 @@ def test_heads_maps_and_bars(page, url):
     page.goto(url)
     page.set_input_files("#file", PHOTO)
     page.wait_for_selector(READ)
+    page.click("[data-key=votes]")
+    page.wait_for_selector(".lead:has-text('people would say')")
     by_votes = page.inner_text("#top")
     page.click("[data-key=label]")
     page.wait_for_selector(".lead:has-text('label')")
     assert page.inner_text("#top") != by_votes  # so the made bundle has it
+    assert page.locator(".people").count() == 0
     assert page.locator("#map").is_hidden()
     page.click("#maps")
     page.wait_for_selector("#map:visible")

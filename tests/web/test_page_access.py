@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from mien.infer.model import load
-from mien.web import app as service
 from mien.web.app import create_app
+from mien.web.files import PAGE
 
 from .conftest import running
 
 AXE, SHA256 = "axe-core@4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
-SAMPLES = service.PAGE / "samples"
+SAMPLES = PAGE / "samples"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS = [
     ("light", DESKTOP, False, "en"),

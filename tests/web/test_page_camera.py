@@ -20,7 +20,8 @@ def _face(identity: int, left: float, top: str) -> dict:
     votes = {e.value: 0.88 if e.value == top else 0.02 for e in EMOTIONS}
     return {
         "id": identity, "box": [left, 100, left + 120, 220], "landmarks": None, "score": 0.9,
-        "detected": True, "top": top, "votes": votes, "label": votes, "unclear": 0.01,
+        "detected": True, "top": top, "unclear": 0.01,
+        "expression": votes, "votes": votes, "label": votes,
         "ballot": dict.fromkeys(BALLOT, 0.1), "is_unclear": False,
     }  # fmt: skip
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mien.workflows.options import Options, Talk
 from PIL import Image
 
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.train import run
 from mien.train.watch import Silent, Watcher
 from mien.workflows import families, plan
-from mien.workflows.options import Options, Talk
 from mien.workflows.pipeline import PLAN, Result, load_splits, pipeline
 from tests.train.conftest import make_faces
 

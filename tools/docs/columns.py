@@ -32,6 +32,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "detected": ("true or false", "False where the whole picture was taken as a crop."),
     "top": ("one of the seven expressions", "Highest score of the chosen head."),
     "confidence": ("share, 0 to 1", "Score of `top`."),
+    "expression_.*": ("share, 0 to 1", "The reading shown first, mixed from votes and label; the "
+                     "seven sum to 1."),
     "votes_(?!neutral$|happiness|surprise$|sadness|anger|disgust$|fear$|contempt|unknown|NF).*"
     "|votes_(disgust|fear|neutral|surprise)": (
         "share, 0 to 1", "Estimated share of people who would choose this expression; the seven "
@@ -47,9 +49,10 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "model": ("text", "Name of the model."),
     "model_sha256|bundle_sha256|bundle": ("hexadecimal", "SHA-256 of the model's graph."),
     "mien|mien_version|version": ("text", "Version of mien that wrote the row."),
-    "head": ("`votes` or `label`", "Which scores `top` looks at."),
+    "head": ("`expression`, `votes` or `label`", "Which scores `top` looks at."),
     # videos
     "frame": ("number, from 0", "Number of the frame."),
+    "scene": ("number, from 1", "Number of the scene; the next one begins after each hard cut."),
     "time": ("seconds, from 0", "Time since the first frame."),
     "track": ("number, from 1", "Number of the person within the video."),
     "scene": ("number, from 1", "Number of the scene; a hard cut begins the next one."),
@@ -106,6 +109,7 @@ CARD: dict[str, tuple[str, str]] = {
     "metrics": ("object", "Figures with their split and 95 % interval."),
     "cost": ("object", "Parameters, multiply-adds, bytes, milliseconds a face."),
     "calibration": ("object", "What the graph does to its scores, and what that was fitted on."),
+    "expression": ("object", "How `expression` is mixed: `share` of the label, seven `offsets`."),
     "licence": ("text", "Terms of code and weights."),
     "format": ("integer", "Version of the bundle's format."),
 }
@@ -168,7 +172,7 @@ def _json() -> list[tuple[str, ...]]:
             resolved = _resolved(document, value)
             here = f"{path}{key}"
             said = str(value.get("description") or resolved.get("description", ""))
-            if path.endswith(("votes.", "label.", "ballot.")):
+            if path.endswith(("expression.", "votes.", "label.", "ballot.")):
                 continue  # said once, at the table that holds them
             found.append((f"`{here}`", _kind(document, resolved), said))
             inner = _resolved(document, resolved.get("items", {}))

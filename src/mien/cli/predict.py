@@ -68,9 +68,10 @@ def predict(
     head: Annotated[
         str,
         typer.Option(
-            help="Scores to rank by. votes: how people would vote; label: FER-2013's label."
+            help="Scores to rank by. expression: a mix of both heads; votes: how people would "
+            "vote; label: FER-2013's label."
         ),
-    ] = "votes",
+    ] = "expression",
     lang: Annotated[str, typer.Option(help=f"Language of names: {' or '.join(LANGUAGES)}.")] = "en",
     model: Annotated[
         str | None, typer.Option(help="Model name (see: mien models), or a bundle's folder.")

@@ -44,7 +44,9 @@ def sentence(expression: Expression, language: str) -> str:
     words = _words(language)
     name = expression.top.name_in(language)
     said = words[expression.head].format(
-        name=name, n=round(expression.confidence * 10), share=percent(expression.confidence)
+        name=name,
+        n=round(expression.votes[expression.top] * 10),
+        share=percent(expression.confidence),
     )
     if expression.is_unclear:
         doubt = words["doubt"].format(n=round(expression.unclear * 10))

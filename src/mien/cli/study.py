@@ -23,7 +23,7 @@ def summary(
         typer.Option(help="Faces with equal values here are resampled together [default: source]."),
     ] = None,
     head: Annotated[
-        str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
+        str, typer.Option(help="Shares to average: votes, label or expression.")
     ] = "votes",
     csv: Annotated[Path | None, typer.Option(help="CSV: a row per group and share.")] = None,
     draws: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 1000,

@@ -55,8 +55,12 @@ def video(
         typer.Option(help="Time constant of smoothing, in seconds; 0 turns it off.", min=0),
     ] = 0.2,
     head: Annotated[
-        str, typer.Option(help="votes: what people would say; label: FER-2013's labelling.")
-    ] = "votes",
+        str,
+        typer.Option(
+            help="Scores to rank by. expression: a mix of both heads; votes: how people would "
+            "vote; label: FER-2013's label."
+        ),
+    ] = "expression",
     lang: Annotated[str, typer.Option(help=f"Language of names: {' or '.join(LANGUAGES)}.")] = "en",
     model: Annotated[
         str | None, typer.Option(help="Name of a model, or a bundle's folder.")

@@ -34,7 +34,7 @@ def annotate(
         image: upright RGB, (H, W, 3) uint8 or a Pillow image.
         faces: as ``analyze`` returned them for this picture.
         language: of the names, such as ``"en"``.
-        head: ``"votes"`` or ``"label"``; None keeps each face's own.
+        head: ``"expression"``, ``"votes"`` or ``"label"``; None keeps each face's own.
 
     Returns:
         RGB; at least ``SMALLEST`` pixels on its long side, wider or taller where panels follow.

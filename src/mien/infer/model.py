@@ -17,19 +17,20 @@ from mien.infer.crop import FRAME, SIDE, crop_face, to_crop
 from mien.infer.detect import Detection, Detector, default_detector
 from mien.infer.lanes import Lanes
 from mien.infer.results import Expression, Face, Picture, Scores
+from mien.mix import Mix
 
 if TYPE_CHECKING:
     import onnxruntime
 
 
-def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "votes") -> Model:
+def load(bundle: str | Path | None = None, *, threads: int = 0, head: str = "expression") -> Model:
     """Load a model by name or path; without one, the default that mien carries.
 
     Args:
         bundle: a name that ``mien models`` lists, a bundle's folder, or a run's folder.
         threads: for each run of a graph; 0 takes all cores.
-        head: ``"votes"``, what people would say, or ``"label"``, FER-2013's labelling; decides
-            which scores ``Expression.top`` looks at.
+        head: decides which scores ``Expression.top`` looks at: ``"expression"``, mixed from both
+            heads; ``"votes"``, what people would say; or ``"label"``, FER-2013's labelling.
 
     Raises:
         BundleError: no such bundle, or a damaged one.
@@ -49,12 +50,18 @@ class Model:
     """A bundle and a detector; safe to share between threads."""
 
     def __init__(
-        self, bundle: bundles.Bundle, detector: Detector, *, threads: int = 0, head: str = "votes"
+        self,
+        bundle: bundles.Bundle,
+        detector: Detector,
+        *,
+        threads: int = 0,
+        head: str = "expression",
     ) -> None:
         self.bundle = bundle
         self.detector = detector
         self.threads = threads
         self.head = head
+        self.mix = Mix.of_card(bundle.card.expression)
 
     @cached_property
     def lanes(self) -> Lanes:
@@ -98,6 +105,7 @@ class Model:
             ballot=arrays[1],
             unclear_threshold=self.bundle.card.unclear_threshold,
             cam=arrays[2] if len(names) > 2 else None,
+            mix=self.mix,
         )
 
     def analyze(

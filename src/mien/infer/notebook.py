@@ -54,8 +54,8 @@ def plot(result: Scores | Picture | Face, axes: Axes | None = None) -> Axes:
     else:
         if not len(result):
             raise ValueError("no crops were scored, so there is nothing to plot")
-        shares, doubt = result.votes.mean(axis=0).tolist(), float(result.unclear.mean())
-        head, title = "votes", f"mean of {len(result):,} crops"
+        shares, doubt = result.expression.mean(axis=0).tolist(), float(result.unclear.mean())
+        head, title = "expression", f"mean of {len(result):,} crops"
     names = [*(emotion.name_in("en") for emotion in EMOTIONS), "unclear"]
     colours = [*(COLOURS[emotion] for emotion in EMOTIONS), UNCLEAR_COLOUR]
     axes.barh(names, [*shares, doubt], color=colours)
@@ -108,7 +108,7 @@ def _scores(scores: Scores) -> dict[str, Any]:
         "unclear": scores.unclear,
         "is_unclear": [expression.is_unclear for expression in expressions],
     }
-    for group in ("votes", "label", "ballot"):
+    for group in ("expression", "votes", "label", "ballot"):
         for at, name in enumerate(getattr(expressions[0], group, ()) if expressions else ()):
             key = name.value if isinstance(name, Emotion) else name
             table[f"{group}_{key}"] = getattr(scores, group)[:, at]

@@ -112,7 +112,7 @@ def run(
     out: str,
     *,
     bundle: str | None = None,
-    head: str = "votes",
+    head: str = "expression",
     crops: bool = False,
     min_face: int = 40,
     fresh: bool = False,
@@ -127,7 +127,7 @@ def run(
             column ``path``, ``bytes`` or both.
         out: folder or address for the Parquet parts.
         bundle: a bundle's name or folder, the same on every node.
-        head: ``"votes"`` or ``"label"``.
+        head: ``"expression"``, ``"votes"`` or ``"label"``.
         crops: take every picture as one crop.
         min_face: side in pixels of the smallest face to search for.
         fresh: replace what ``out`` holds; otherwise pictures that it holds are passed over.

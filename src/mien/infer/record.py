@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mien import __version__
 from mien.atomic import write_bytes
+from mien.mix import Mix
 
 if TYPE_CHECKING:
     from mien.infer.model import Model
@@ -19,21 +20,25 @@ class Made:
     """What decides the rows of an output.
 
     ``model`` and ``head`` stand in every row too; ``sha256`` of the graph tells a bundle from one
-    that was trained again under its name.
+    that was trained again under its name, and ``mix`` how ``expression`` was made.
     """
 
     model: str
-    head: str = "votes"
+    head: str = "expression"
     sha256: str = ""
     unclear_threshold: float = 0.5
     crops: bool = False
     min_face: int = 40
+    mix: str = Mix().told()
 
     @classmethod
     def by(cls, model: Model, *, crops: bool, min_face: int) -> Made:
         """What a model makes of pictures with these options."""
         card = model.bundle.card
-        return cls(card.name, model.head, card.sha256, card.unclear_threshold, crops, min_face)
+        return cls(
+            card.name, model.head, card.sha256, card.unclear_threshold, crops, min_face,
+            model.mix.told(),
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; ``min_face`` is None where nothing is searched for."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.emotions import BALLOT, EMOTIONS, Emotion, check_head, votes_from_ballot
+from mien.mix import Mix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,23 +30,27 @@ def written(name: str) -> str:
 class Expression:
     """What one face shows.
 
-    ``votes`` estimates how ten annotators would split over the seven emotions; ``label`` the
-    probability of each FER-2013 label; ``ballot`` all ten FER+ options; ``unclear`` the share of
-    people who could not say or would see no face. Each emotion-keyed dict sums to 1.
+    ``expression`` is the reading shown first, mixed from both heads to be right for most people's
+    labels; ``votes`` estimates how ten annotators would split over the seven emotions; ``label``
+    the probability of each FER-2013 label; ``ballot`` all ten FER+ options; ``unclear`` the share
+    of people who could not say or would see no face. Each emotion-keyed dict sums to 1.
+    ``head`` names the reading that decides ``top``.
     """
 
+    expression: dict[Emotion, float]
     votes: dict[Emotion, float]
     label: dict[Emotion, float]
     ballot: dict[str, float]
     unclear: float
     is_unclear: bool
-    head: str = "votes"
+    head: str = "expression"
     cam: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def scores(self) -> dict[Emotion, float]:
-        """The seven scores of the chosen head."""
-        return self.votes if self.head == "votes" else self.label
+        """The seven scores of the chosen reading."""
+        readings = {"expression": self.expression, "votes": self.votes, "label": self.label}
+        return readings[self.head]
 
     @property
     def top(self) -> Emotion:
@@ -69,6 +74,7 @@ class Expression:
         """Plain JSON types, scores rounded to 4 digits; schema in ``docs/schema.json``."""
         return {
             "top": self.top.value,
+            "expression": {e.value: round(s, 4) for e, s in self.expression.items()},
             "votes": {e.value: round(s, 4) for e, s in self.votes.items()},
             "label": {e.value: round(s, 4) for e, s in self.label.items()},
             "ballot": {option: round(s, 4) for option, s in self.ballot.items()},
@@ -79,12 +85,21 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scores:
-    """Scores of N crops: ``label`` (N, 7), ``ballot`` (N, 10), ``cam`` (N, 7, h, w) or None."""
+    """Scores of N crops: ``label`` (N, 7), ``ballot`` (N, 10), ``cam`` (N, 7, h, w) or None.
+
+    ``mix`` says how ``expression`` is made of them.
+    """
 
     label: NDArray[np.float32]
     ballot: NDArray[np.float32]
     unclear_threshold: float = 0.5
     cam: NDArray[np.float32] | None = None
+    mix: Mix = field(default_factory=Mix)
+
+    @property
+    def expression(self) -> NDArray[np.float64]:
+        """(N, 7) the reading shown first, mixed from label and votes."""
+        return self.mix.apply(self.label, self.votes)
 
     @property
     def votes(self) -> NDArray[np.float64]:
@@ -100,7 +115,7 @@ class Scores:
         return len(self.label)
 
     def __repr__(self) -> str:
-        counts = Counter(EMOTIONS[i].value for i in self.votes.argmax(axis=1).tolist())
+        counts = Counter(EMOTIONS[i].value for i in self.expression.argmax(axis=1).tolist())
         tops = ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
         return f"Scores({len(self):,} crops: {tops})" if counts else "Scores(0 crops)"
 
@@ -110,7 +125,7 @@ class Scores:
         return html(self)
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """Draw the mean votes of all crops as bars.
+        """Draw the mean expression of all crops as bars.
 
         Args:
             axes: of matplotlib, to draw on; a new figure unless given.
@@ -119,7 +134,7 @@ class Scores:
 
         return plot(self, axes)
 
-    def expressions(self, head: str = "votes") -> Iterator[Expression]:
+    def expressions(self, head: str = "expression") -> Iterator[Expression]:
         """One ``Expression`` a crop, in order.
 
         Raises:
@@ -127,8 +142,10 @@ class Scores:
         """
         check_head(head)
         votes, unclear = votes_from_ballot(self.ballot)
+        mixed = self.mix.apply(self.label, votes)
         for i in range(len(self)):
             yield Expression(
+                expression=dict(zip(EMOTIONS, map(float, mixed[i]), strict=True)),
                 votes=dict(zip(EMOTIONS, map(float, votes[i]), strict=True)),
                 label=dict(zip(EMOTIONS, map(float, self.label[i]), strict=True)),
                 ballot=dict(zip(BALLOT, map(float, self.ballot[i]), strict=True)),

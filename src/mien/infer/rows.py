@@ -11,6 +11,7 @@ from mien.infer.results import Face, Picture, written
 Row = dict[str, Any]
 
 _SCORES = {
+    **{f"expression_{e.value}": float for e in EMOTIONS},
     **{f"votes_{e.value}": float for e in EMOTIONS},
     **{f"label_{e.value}": float for e in EMOTIONS},
     **{f"ballot_{option}": float for option in BALLOT},
@@ -74,6 +75,6 @@ def face_cells(face: Face) -> Row:
     plain = face.to_dict()
     corners = ("box_left", "box_top", "box_right", "box_bottom")
     cells: Row = dict(zip(corners, plain["box"], strict=True))
-    for group in ("votes", "label", "ballot"):
+    for group in ("expression", "votes", "label", "ballot"):
         cells |= {f"{group}_{name}": score for name, score in plain[group].items()}
     return cells | {name: plain[name] for name in FACE_COLUMNS if name not in cells}

@@ -19,7 +19,7 @@ from mien.infer.cuts import scenes
 from mien.infer.detect import Detection, Detector
 from mien.infer.footage import Footage, Still
 from mien.infer.model import Model, join
-from mien.infer.results import Face, Scores
+from mien.infer.results import Face
 from mien.infer.smooth import Smoother
 from mien.infer.track import Tracker
 
@@ -201,7 +201,8 @@ def _scored(
         for i, number in enumerate(seen):
             rows[i] = smoother.update(number, still.time, rows[i])
         label, ballot = rows[:, : scores.label.shape[1]], rows[:, scores.label.shape[1] :]
-        expressions = Scores(label, ballot, scores.unclear_threshold).expressions(model.head)
+        smoothed = replace(scores, label=label, ballot=ballot, cam=None)
+        expressions = smoothed.expressions(model.head)
         size = (still.image.shape[1], still.image.shape[0])
         faces = [
             replace(face, track=number)

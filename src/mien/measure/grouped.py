@@ -54,7 +54,7 @@ def read_faces(path: Path, *, head: str = "votes") -> Faces:
 
     Args:
         path: the CSV.
-        head: whose scores to take, ``"votes"`` or ``"label"``.
+        head: whose scores to take, ``"votes"``, ``"label"`` or ``"expression"``.
 
     Raises:
         FileNotFoundError: no such file.

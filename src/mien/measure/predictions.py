@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.atomic import replacing
-from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, check_head, votes_from_ballot
+from mien.emotions import (
+    BALLOT,
+    BALLOT_INDEX,
+    EMOTIONS,
+    OUTPUTS,
+    check_head,
+    votes_from_ballot,
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Predictions:
         Raises:
             ValueError: no such head.
         """
-        check_head(head)
+        check_head(head, among=OUTPUTS)
         if head == "label" or self.ballot is None:
             return self.label
         return votes_from_ballot(self.ballot)[0]

@@ -5,7 +5,7 @@ import itertools
 import threading
 from collections.abc import Hashable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -134,10 +134,10 @@ class Batcher:
             part = slice(at, at + len(job.crops))
             at = part.stop
             job.answer.set_result(
-                Scores(
+                replace(
+                    scores,
                     label=scores.label[part],
                     ballot=scores.ballot[part],
-                    unclear_threshold=scores.unclear_threshold,
                     cam=scores.cam[part] if job.cam and scores.cam is not None else None,
                 )
             )

@@ -8,6 +8,7 @@ from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE,
 from mien.infer import boxes, crop, detect, levels
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
+from mien.mix import TINY, Mix
 from mien.strings import strings
 
 
@@ -28,6 +29,7 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "sha256": bundle.card.sha256,
             "version": __version__,
             "unclear_threshold": bundle.card.unclear_threshold,
+            "expression": Mix.of_card(bundle.card.expression).to_dict(),
         },
         "languages": {language: strings(language)["language"] for language in LANGUAGES},
         "emotions": [
@@ -77,6 +79,7 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "box": detect.BOX,
             "roll": crop.ROLL,
         },
+        "tiny": TINY,
         "columns": list(COLUMNS),
         **more,
     }

@@ -9,12 +9,14 @@ from mien.emotions import BALLOT, EMOTIONS, Emotion
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _VOTES = dict(zip((e.value for e in EMOTIONS), (0, 0, 0, 0.93, 0.06, 0, 0.01), strict=True))
+_MIXED = dict(zip((e.value for e in EMOTIONS), (0, 0, 0, 0.95, 0.04, 0, 0.01), strict=True))
 _LABEL = dict(
     zip((e.value for e in EMOTIONS), (0.01, 0, 0.01, 0.94, 0.02, 0.01, 0.01), strict=True)
 )
 _BALLOT = dict(zip(BALLOT, (0.06, 0.91, 0.01, 0, 0, 0, 0, 0.01, 0.01, 0), strict=True))
 _EXPRESSION: dict[str, Any] = {
     "top": "happy",
+    "expression": _MIXED,
     "votes": _VOTES,
     "label": _LABEL,
     "ballot": _BALLOT,
@@ -41,9 +43,10 @@ class ClassifyOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cam: bool = Field(False, description="Also give activation maps, where the model has them.")
-    head: Literal["votes", "label"] = Field(
-        "votes",
-        description="Which scores `top` looks at: people's votes, or FER-2013's labels.",
+    head: Literal["expression", "votes", "label"] = Field(
+        "expression",
+        description="Which scores `top` looks at: the mix of both heads, people's votes, or "
+        "FER-2013's labels.",
     )
 
 
@@ -58,7 +61,12 @@ class Expression(BaseModel):
 
     model_config = _example(_EXPRESSION)
 
-    top: Emotion = Field(description="The highest of the seven scores of the chosen head.")
+    top: Emotion = Field(
+        description="The highest of the seven scores of the chosen head, `expression` by default."
+    )
+    expression: dict[Emotion, Share] = Field(
+        description="The reading shown first, mixed from votes and label; sums to 1."
+    )
     votes: dict[Emotion, Share] = Field(
         description="Estimated shares of ten people's votes over the seven emotions; sum to 1."
     )

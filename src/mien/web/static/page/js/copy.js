@@ -28,7 +28,7 @@ export const FORMS = {
       "    if picture.error:",
       "        print(picture.error)",
       "    for face in picture.faces:",
-      "        print(picture.source, face.expression.top, face.expression.votes)",
+      "        print(picture.source, face.expression.top, face.expression.confidence)",
       "",
     ].join("\n");
   },

@@ -32,7 +32,7 @@ export function summary(faces, head, emotions) {
   let [split, unclear] = [0, 0];
   for (const face of faces)
     if (face.is_unclear) unclear++;
-    else if (head === "votes" && isSplit(face, emotions)) split++;
+    else if (head !== "label" && isSplit(face, emotions)) split++;
     else counts[top(face, head, emotions)]++;
   const order = emotions.map((_, i) => i).sort((a, b) => counts[b] - counts[a]);
   const parts = order

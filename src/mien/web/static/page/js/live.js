@@ -142,6 +142,7 @@ export function smooth(before, now) {
     return {
       ...face,
       id: old.id,
+      expression: mixed("expression"),
       votes: mixed("votes"),
       label: mixed("label"),
       unclear: mix(old.unclear, face.unclear),

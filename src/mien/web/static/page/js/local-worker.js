@@ -2,7 +2,7 @@
 import * as ort from "../ort/ort.wasm.min.mjs";
 import { placement, warp } from "./crop.js";
 import { detect } from "./detect.js";
-import { votesFromBallot } from "./scores.js";
+import { mixed, votesFromBallot } from "./scores.js";
 
 let config, detector, model;
 
@@ -55,14 +55,16 @@ function joined(crops) {
 
 function expression({ label, ballot, cam }, i) {
   const { votes, unclear } = votesFromBallot(ballot[i], config.ballot);
+  const reading = mixed(label[i], votes, config.bundle.expression, config.tiny);
   const named = (values) => Object.fromEntries(config.emotions.map((e, k) => [e.id, values[k]]));
   return {
+    expression: named(reading),
     votes: named(votes),
     label: named(label[i]),
     ballot: Object.fromEntries(config.ballot.options.map((option, k) => [option, ballot[i][k]])),
     unclear,
     is_unclear: unclear >= config.bundle.unclear_threshold,
-    top: config.emotions[votes.indexOf(Math.max(...votes))].id,
+    top: config.emotions[reading.indexOf(Math.max(...reading))].id,
     cam: cam && nested(cam.rows[i], cam.shape),
   };
 }

@@ -168,7 +168,7 @@ session.addEventListener("change", render);
 session.addEventListener("leave", stopCamera);
 session.addEventListener("read", ({ detail }) => {
   const { emotions } = session.config;
-  say(report(detail, emotions, summary(detail.faces, "votes", emotions)));
+  say(report(detail, emotions, summary(detail.faces, "expression", emotions)));
 });
 session.addEventListener("trouble", ({ detail }) => say(detail));
 

@@ -41,7 +41,8 @@ function reading(session) {
       el("p", { class: "lead" }, lead(face, head, share)),
       el("h2", { class: "top", id: "top" }, nameOf(best)),
     ),
-    head === "votes" ? people(face, emotions) : null,
+    head === "label" ? null : people(face, emotions),
+    head === "expression" ? el("p", { class: "aside also" }, t("alsoVotes", { counts: counted(face, emotions) })) : null,
     bars(session),
     unclear(face),
     face.detected ? null : el("p", { class: "aside" }, t("small")),
@@ -70,6 +71,7 @@ function crop({ chosen: face, shown, live, config }) {
 
 function lead(face, head, share) {
   if (face.is_unclear) return t("unclearLead", { n: outOfTen(face.unclear) });
+  if (head === "expression") return t("leadExpression", { p: percent(share) });
   if (head === "label") return t("leadLabel", { p: percent(share) });
   const n = outOfTen(share);
   return n === 10 ? t("leadAll") : t("lead", { n });
@@ -92,13 +94,22 @@ function pager(session) {
 function people(face, emotions) {
   const shares = emotions.map((emotion) => face.votes[emotion.id]);
   const counts = split(shares);
-  const order = emotions.map((_, i) => i).sort((a, b) => shares[b] - shares[a]);
+  const order = byShare(shares);
   const figures = order.flatMap((i) =>
     Array.from({ length: counts[i] }, () => icon("person", { "--colour": emotions[i].colour })),
   );
-  const words = order.filter((i) => counts[i]).map((i) => `${counts[i]} ${nameOf(emotions[i])}`);
-  return el("div", { class: "people", role: "img", "aria-label": words.join(", ") }, ...figures);
+  return el("div", { class: "people", role: "img", "aria-label": counted(face, emotions) }, ...figures);
 }
+
+// "6 sad, 4 neutral"
+function counted(face, emotions) {
+  const shares = emotions.map((emotion) => face.votes[emotion.id]);
+  const counts = split(shares);
+  const named = byShare(shares).filter((i) => counts[i]);
+  return named.map((i) => `${counts[i]} ${nameOf(emotions[i])}`).join(", ");
+}
+
+const byShare = (shares) => shares.map((_, i) => i).sort((a, b) => shares[b] - shares[a]);
 
 function bars(session) {
   const { chosen: face, head, config } = session;
@@ -167,5 +178,5 @@ function heads(session) {
       },
       t(head),
     );
-  return el("div", { class: "segments heads", role: "group", "aria-label": t("head") }, button("votes"), button("label"));
+  return el("div", { class: "segments heads", role: "group", "aria-label": t("head") }, ...["expression", "votes", "label"].map(button));
 }

@@ -24,6 +24,6 @@ export function report(picture, emotions, group = "") {
   if (picture.status === "failed") return t("failed", { source, error: picture.error });
   const n = picture.faces.length;
   if (n === 0) return t("doneNone", { source });
-  if (n === 1) return t("doneOne", { source, tag: tag(picture.faces[0], "votes", emotions) });
+  if (n === 1) return t("doneOne", { source, tag: tag(picture.faces[0], "expression", emotions) });
   return t("done", { source, n, group }).trim();
 }

@@ -9,6 +9,16 @@ export function votesFromBallot(ballot, numbers) {
   return { votes, unclear: sum(numbers.unclear.map((at) => ballot[at] / total)) };
 }
 
+// Same as mien.mix.Mix.apply, for one row.
+export function mixed(label, votes, { share, offsets }, tiny) {
+  const log = (value) => Math.log(Math.max(value, tiny));
+  const logs = label.map((p, k) => share * log(p) + (1 - share) * log(votes[k]) + offsets[k]);
+  const most = Math.max(...logs);
+  const odds = logs.map((value) => Math.exp(value - most));
+  const total = sum(odds);
+  return odds.map((value) => value / total);
+}
+
 // Largest remainders: how `people` split so that the counts add up.
 export function split(shares, people = 10) {
   const exact = shares.map((share) => share * people);
@@ -27,7 +37,8 @@ export function outOfTen(share) {
   return Math.round(share * 10);
 }
 
-// The index of the highest score of a face under a head ("votes" or "label"), first of equals.
+// The index of the highest score of a face under a head ("expression", "votes" or "label"), first
+// of equals.
 export function top(face, head, emotions) {
   let best = 0;
   for (let i = 1; i < emotions.length; i++)

@@ -9,7 +9,7 @@ export class Session extends EventTarget {
     this.pictures = []; // {name, blob, url, status: "waiting" | "working" | "done" | "failed", …}
     this.current = 0;
     this.face = 0;
-    this.head = "votes";
+    this.head = "expression";
     this.maps = false;
     this.mapOf = null; // index of an emotion; null: the top one
     this.live = null; // {width, height, faces} of the camera's last frame

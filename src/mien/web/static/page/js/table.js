@@ -106,7 +106,7 @@ function cells(face, head, config) {
     is_unclear: face.is_unclear,
   };
   ["left", "top", "right", "bottom"].forEach((side, k) => (out[`box_${side}`] = face.box[k]));
-  for (const group of ["votes", "label", "ballot"])
+  for (const group of ["expression", "votes", "label", "ballot"])
     for (const [key, share] of Object.entries(face[group])) out[`${group}_${key}`] = share;
   return out;
 }

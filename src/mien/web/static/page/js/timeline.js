@@ -7,7 +7,7 @@ const BREAK = 1500; // a face that was away for longer has a gap
 
 // Frames are {time, faces}; drops what is older than the span.
 export function remember(history, faces, time = performance.now()) {
-  const seen = new Map(faces.map(({ id, votes, label }) => [id, { votes, label }]));
+  const seen = new Map(faces.map(({ id, expression, votes, label }) => [id, { expression, votes, label }]));
   const kept = history.filter((frame) => time - frame.time <= SPAN);
   return [...kept, { time, seen }];
 }
