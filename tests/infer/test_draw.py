@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.emotions import LANGUAGES
+from mien.emotions import HEADS, LANGUAGES
 from mien.infer.draw import SMALLEST, annotate
-from mien.infer.results import HEADS, Face, Scores
+from mien.infer.results import Face, Scores
 
 
 def face(box: tuple[float, float, float, float], seed: int = 0, unclear: float = 0.0) -> Face:
