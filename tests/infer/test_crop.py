@@ -72,15 +72,29 @@ def test_small_rolls_stay_and_large_ones_are_turned() -> None:
     assert np.abs(np.diff(residues)).max() < 1.5  # no jump as a head turns
 
 
-def test_portraits_come_back_through_detection(detector: RetinaFace) -> None:
+@pytest.mark.parametrize("scale", [0.5, 0.8])
+def test_portraits_come_back_from_a_larger_picture(detector: RetinaFace, scale: float) -> None:
     for path, _ in PORTRAITS:
         picture = images.read(path)
         crop = crop_face(picture, detector.detect(picture)[0])
-        canvas = np.full((240, 320, 3), 127, np.uint8)
-        canvas[90:186, 120:216] = np.asarray(Image.fromarray(crop).resize((96, 96)))[:, :, None]
-        matrix = placement(detector.detect(canvas)[0])
-        assert matrix[0, 0] == pytest.approx(2, rel=0.06)  # the same size, and the same middle
-        assert np.abs(matrix @ (24, 24, 1) - (168, 138)).max() < 2 * 2  # within 2 pixels of a crop
+        small = Image.fromarray(picture)
+        small = small.resize((round(small.width * scale), round(small.height * scale)))
+        canvas = Image.new("RGB", (640, 480), (127, 127, 127))
+        canvas.paste(small, (90, 20))
+        again = crop_face(np.asarray(canvas), detector.detect(np.asarray(canvas))[0])
+        assert np.corrcoef(again.ravel(), crop.ravel())[0, 1] > 0.8
+        assert np.abs(again.astype(float) - crop).mean() < 20
+
+
+def test_a_crop_of_its_own_comes_back_at_its_place() -> None:
+    detector = RetinaFace(threshold=0.4)  # a head without hair and neck is a less certain one
+    path, _ = PORTRAITS[0]
+    picture = images.read(path)
+    crop = crop_face(picture, detector.detect(picture)[0])
+    canvas = np.full((240, 320, 3), 127, np.uint8)
+    canvas[90:186, 120:216] = np.asarray(Image.fromarray(crop).resize((96, 96)))[:, :, None]
+    again = crop_face(canvas, detector.detect(canvas)[0])
+    assert np.corrcoef(again.ravel(), crop.ravel())[0, 1] > 0.8
 
 
 @pytest.mark.parametrize("angle", [-30, 30])
@@ -100,7 +114,7 @@ def test_rolled_portraits_come_out_upright(detector: RetinaFace, angle: int) -> 
 def test_falls_back_to_the_box() -> None:
     face = Detection((10, 20, 110, 120), np.zeros((5, 2), np.float32), 0.9)
     matrix = placement(face)
-    assert matrix[0, 0] == pytest.approx(100 / 43.9, rel=0.02)
+    assert matrix[0, 0] == pytest.approx(100 / 43.1, rel=0.02)
     assert matrix[0, 1] == pytest.approx(0, abs=1e-9)
 
 

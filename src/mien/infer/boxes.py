@@ -87,6 +87,12 @@ def overlaps(box: Floats, others: Floats) -> tuple[Floats, Floats]:
     return shared / (area + areas - shared), shared / np.minimum(area, areas)
 
 
+def ordered(faces: Floats) -> Floats:
+    """The same faces, best first; equal scores keep their order."""
+    sorted_: Floats = faces[np.argsort(-faces[:, SCORE], kind="stable")].astype(np.float32)
+    return sorted_
+
+
 def rolls(faces: Floats) -> Floats:
     """Degrees by which faces are turned clockwise, of their five landmarks; 0 is upright."""
     points = faces[:, 4:SCORE].reshape(-1, POINTS, 2)

@@ -5,7 +5,7 @@ from typing import Any
 from mien import __version__
 from mien.bundle import Bundle
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE, UNKNOWN
-from mien.infer import boxes, crop, detect, levels
+from mien.infer import boxes, crop, detect, levels, resizing
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
 from mien.mix import TINY, Mix
@@ -61,8 +61,11 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "units": [boxes.MOVE, boxes.GROW],
             "overlap": boxes.OVERLAP,
             "inside": boxes.INSIDE,
-            "grid": detect.GRID,
-            "threshold": detect.THRESHOLD,
+            "grid": resizing.GRID,
+            "threshold": [detect.THRESHOLD, detect.CANDIDATE],
+            "large": [detect.LARGE, detect.EASE],
+            "doubt": [detect.DOUBT, detect.DOUBT_LARGE],
+            "again": [detect.FAINTEST, detect.CENTRED],
             "margin": [detect.MARGIN_SIDE, detect.MARGIN],
             "largest": detect.LARGEST,
             "upright": detect.UPRIGHT,

@@ -25,8 +25,8 @@ function parts(side, n) {
 }
 
 // Candidates of one run, in pixels of what the network saw.
-export function decode(raw, height, width, n) {
-  const least = Math.log(n.threshold / (1 - n.threshold));
+export function decode(raw, height, width, n, from = n.threshold[1]) {
+  const least = Math.log(from / (1 - from));
   const [move, grow] = n.units;
   const found = [];
   let at = 0;
@@ -126,10 +126,10 @@ const moved = (face, shift, stretch) =>
   face.map((value, k) => (k < SCORE ? (value + shift[k % 2]) * stretch[k % 2] : value));
 
 // One run; `run(canvas)` runs the graph on {data, width, height} of RGB bytes: its rows.
-async function look(image, run, n) {
+async function look(image, run, n, least) {
   const onGrid = (side) => Math.ceil(side / n.grid) * n.grid;
   const canvas = framed(image, onGrid(image.width), onGrid(image.height), 0, 0);
-  return decode(await run(canvas), canvas.height, canvas.width, n);
+  return decode(await run(canvas), canvas.height, canvas.width, n, least);
 }
 
 async function search(image, run, n, minFace) {
@@ -187,13 +187,33 @@ function around(image, face, n) {
   return resized(part, all, all);
 }
 
+// The faces that hold: doubtful ones are looked at again, each on its own.
+async function confirmed(image, faces, run, n, minFace) {
+  const finest = scales(image.height, image.width, minFace, n).at(-1);
+  const [faintest, centred] = n.again;
+  const [side, all] = n.around;
+  const kept = [];
+  for (const face of faces) {
+    const large = Math.max(face[2] - face[0], face[3] - face[1]) * finest >= n.large[0];
+    let score = face[SCORE];
+    if (score < n.doubt[large ? 1 : 0]) {
+      const off = (other, k) => Math.abs((other[k] + other[k + 2] - all) / 2);
+      const found = await look(around(image, face, n), run, n, faintest);
+      const here = found.filter((other) => Math.max(off(other, 0), off(other, 1)) < centred * side);
+      score = (score + Math.max(0, ...here.map((other) => other[SCORE]))) / 2;
+    }
+    if (score >= n.threshold[0] - (large ? n.large[1] : 0)) kept.push([...face.slice(0, SCORE), score]);
+  }
+  return kept.sort((a, b) => b[SCORE] - a[SCORE]);
+}
+
 async function bestTurn(image, faces, run, n) {
   const choose = (evidence, least) => {
     const best = evidence.indexOf(Math.max(...evidence));
     return evidence[best] >= Math.max(least, evidence[0] + n.more) ? best : 0;
   };
   const all = async (images, first) => {
-    const evidence = [first ?? (await surest(images, 0, run, n))];
+    const evidence = [first];
     for (const q of [1, 2, 3]) evidence.push(await surest(images, q, run, n));
     return evidence;
   };
@@ -205,7 +225,8 @@ async function bestTurn(image, faces, run, n) {
     if (Math.max(...evidence) >= n.told) return choose(evidence, 0);
   }
   const small = scaled(image, Math.min(1, n.turnSide / Math.max(image.width, image.height)));
-  return choose(await all([small]), n.told);
+  const upright = faces.length ? await surest([small], 0, run, n) : 0; // the search found none
+  return choose(await all([small], upright), n.told);
 }
 
 // Faces of an RGB image, best first: [{box, landmarks, score}].
@@ -213,14 +234,14 @@ export async function detect(image, run, n, minFace = n.minFace) {
   let faces = await search(image, run, n, minFace);
   const best = looksTurned(faces, n) ? await bestTurn(image, faces, run, n) : 0;
   if (best) {
-    const upright = (await search(turn(image, best), run, n, minFace)).map((face) =>
-      turnedBack(face, best, image.height, image.width),
-    );
+    const turned = turn(image, best);
+    const held = await confirmed(turned, await search(turned, run, n, minFace), run, n, minFace);
+    const upright = held.map((face) => turnedBack(face, best, image.height, image.width));
     const lone = faces.filter(
       (face) => face[SCORE] >= n.sure && upright.every((other) => overlaps(face, other)[1] < n.overlap),
     );
     faces = [...upright, ...lone].sort((a, b) => b[SCORE] - a[SCORE]);
-  }
+  } else faces = await confirmed(image, faces, run, n, minFace);
   return faces.map((face) => ({
     box: face.slice(0, 4),
     landmarks: [4, 6, 8, 10, 12].map((k) => [face[k], face[k + 1]]),
