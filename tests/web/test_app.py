@@ -1,6 +1,7 @@
 """The HTTP service: answers, errors, limits."""
 
 import io
+import json
 import tempfile
 import time
 
@@ -287,7 +288,8 @@ def test_the_page_and_its_numbers(client, model):
     assert config["cam"] is True and config["mode"] == "served"
     assert [e["id"] for e in config["emotions"]] == EMOTIONS
     assert len(config["crop"]["frame"]) == 5
-    assert numbers.config(model.bundle, mode="local")["detector"] == config["detector"]
+    local = json.loads(json.dumps(numbers.config(model.bundle, mode="local")))
+    assert local["detector"] == config["detector"]
     _problem(client.get("/../app.py"), 404)
 
 
