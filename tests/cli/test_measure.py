@@ -190,7 +190,7 @@ def test_scores_are_joined_by_the_names_of_a_prepared_folder(tmp_path):
         for name, row in zip(table.id.tolist(), table.label, strict=True):
             np.testing.assert_array_equal(row, expected[name])
     bare = np.array([Path(path).name for path in paths])
-    with pytest.raises(ValueError, match=r"name pictures as the column file of test\.csv"):
+    with pytest.raises(ValueError, match=r"use the names in the column file of test\.csv"):
         joined(Predictions(id=bare, y=np.full(len(bare), -1), label=score), known, out)
 
 

@@ -98,7 +98,7 @@ def test_label_scores_stand_in_for_a_missing_ballot():
     table = make_table(4, ballot=False)
     np.testing.assert_array_equal(table.full_ballot[:, BALLOT_INDEX], table.label)
     np.testing.assert_array_equal(table.scores("votes"), table.label)
-    with pytest.raises(ValueError, match="choose from label, votes"):
+    with pytest.raises(ValueError, match="choose from votes, label"):
         table.scores("nose")
 
 

@@ -101,7 +101,7 @@ def test_damaged_records_of_a_run(tmp_path: Path):
     (tmp_path / run.RECIPE).write_text("= 3")
     with pytest.raises(ValueError, match=r"recipe\.toml: not TOML"):
         run.read_recipe(tmp_path)
-    with pytest.raises(FileNotFoundError, match="has not ended"):
+    with pytest.raises(FileNotFoundError, match="has not finished"):
         run.claim(tmp_path / "new", tiny_recipe(), {"data": "x"})
         run.load_network(tmp_path / "new")
     with pytest.raises(FileNotFoundError, match="not the folder of a run"):

@@ -94,7 +94,7 @@ def test_what_has_no_mean_says_why(pair: list[Path], runs: Path):
         soup({pair[0]: 1.0, runs / "after": 1.0}, runs / "x")
     (runs / "begun").mkdir()
     run.write_text(runs / "begun" / run.RECIPE, tiny_recipe().to_toml())
-    with pytest.raises(FileNotFoundError, match="has not ended"):
+    with pytest.raises(FileNotFoundError, match="has not finished"):
         soup({pair[0]: 1.0, runs / "begun": 1.0}, runs / "x")
     assert not (runs / "x").exists()
 

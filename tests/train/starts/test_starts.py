@@ -93,7 +93,7 @@ def test_damaged_and_foreign_files(tmp_path: Path, name: str):
 def test_no_hub_names_what_else_there_is(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registries, "hub_has", lambda trunk: False)
     asked = settings("imagenet", network__trunk="efficientnet_b0", network__trunk_args={})
-    with pytest.raises(OSError, match=r"hub cannot be reached; network\.start=lite0 needs none"):
+    with pytest.raises(OSError, match=r"hub cannot be reached; network\.start=lite0 needs no hub"):
         starts.begin(asked, IMAGES)
 
 
