@@ -15,12 +15,13 @@ import pytest
 from optuna.trial import TrialState
 from tests.train.conftest import make_faces, tiny_recipe
 
-from mien.cli.tune import _alone, to_seconds
+from mien.cli.tune import _alone
 from mien.train import recipe as recipes
 from mien.train import reports as findings
 from mien.train import tune
 from mien.train.run import CHECKPOINT, read_recipe
 from mien.train.watch import Silent, Stopped
+from mien.workflows.plan import to_seconds
 
 ROOT = Path(__file__).parents[2]
 SPACE = {"optimizer.lr": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [8, 16]}

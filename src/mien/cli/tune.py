@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,8 +15,6 @@ from rich.console import Console
 from mien.cli.plain import say
 from mien.cli.train import What, keep_pages, read_recipe
 from mien.cores import cores
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 
 
 def tune(
@@ -42,7 +39,6 @@ def tune(
     Example: mien tune small data/fer2013 --trials 20 --budget 45m
     """
     keep_pages()
-    seconds = None if budget is None else to_seconds(budget)
     from mien.cli.progress import Bar
     from mien.data.dataset import load
     from mien.train import reports as findings
@@ -50,7 +46,9 @@ def tune(
     from mien.train.recipe import check_name
     from mien.train.run import runs_folder
     from mien.train.watch import Stopped
+    from mien.workflows.plan import to_seconds
 
+    seconds = None if budget is None else to_seconds(budget)
     recipe = read_recipe(what)
     tuning.check_space(recipe)
     name = check_name(study or f"tune-{recipe.name}")
@@ -95,18 +93,6 @@ def tune(
         bar.close()
         written = findings.report(opened, recipe, out or folder)
     say(f"{findings.summary(opened)}\nwrote " + ", ".join(str(p) for p in written), console)
-
-
-def to_seconds(text: str) -> float:
-    """``90s``, ``45m``, ``1.5h``; a bare number is minutes.
-
-    Raises:
-        ValueError: anything else.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if not match or not float(match[1]):
-        raise ValueError(f"--budget {text!r}: give a time such as 90s, 45m or 2h")
-    return float(match[1]) * UNITS[match[2]]
 
 
 def _wait(helpers: list[subprocess.Popen[bytes]]) -> None:
