@@ -82,7 +82,7 @@ class Face(Expression):
         description="Left, top, right, bottom in pixels of the upright picture; may leave it."
     )
     landmarks: list[tuple[float, float]] | None = Field(
-        description="Right eye, left eye, nose, mouth, right ear, left ear as (x, y)."
+        description="Right eye, left eye, nose, right and left corner of the mouth as (x, y)."
     )
     detector_score: Share = Field(description="The detector's score.")
     score: Share = Field(
