@@ -120,11 +120,10 @@ def main() -> None:
     parser.add_argument("--times", action="store_true", help="only measure times")
     args = parser.parse_args()
     console = Console(width=120)
-    if args.times:
-        return times(console)
     if args.truth:
         recall(args.truth, console)
-    found_by_size(RetinaFace(), console)
+    if not args.times:
+        found_by_size(RetinaFace(), console)
     times(console)
 
 
