@@ -38,7 +38,7 @@ def test_a_sure_face_clears_and_votes_overrule():
     votes[5] = [4] + [0] * 8 + [6]
     verdict = not_a_face(
         outlier,
-        face=np.array([0.0, 0.0, 0.9, 0.3, 0.9, 0.9]),
+        face=np.array([0.0, 0.0, 0.9, 0.1, 0.9, 0.9]),
         unclear=np.array([0.1, 0.1, 0.1, 0.1, 0.0, 0.0]),
         votes=votes,
     )

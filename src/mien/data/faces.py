@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from mien.emotions import NOT_A_FACE
 
-SURE_FACE = 0.5
-"""Detector score from which a face is a face, whatever else is said."""
+SURE_FACE = 0.2
+"""Detector score from which a face is a face, whatever else is said.
+
+Of 100 of FER-2013's faces, framed in grey as ``workflows.judging`` does, 73 in 100 reach it, and
+83 reach 0.1; none of the 68 Training pictures known to be no face has any score.
+"""
 FLAG, DROP = 0.5, 0.9
 """Scores from which a picture is shown to a person, and from which it is left out."""
 OUTLIER_FLAG, OUTLIER_SURE = 2.5, 5.0

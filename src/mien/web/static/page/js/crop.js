@@ -115,18 +115,3 @@ function affine(image, [a, b, c, d, e, f], side) {
     }
   return out;
 }
-
-// A whole picture as one crop: its middle square, resized.
-export function toCrop(image, side) {
-  const whole = grey(image);
-  const short = Math.min(image.width, image.height);
-  const top = Math.floor((image.height - short) / 2);
-  const left = Math.floor((image.width - short) / 2);
-  const square = { data: new Uint8ClampedArray(short * short), width: short, height: short, channels: 1 };
-  for (let y = 0; y < short; y++) {
-    const from = (y + top) * image.width + left;
-    square.data.set(whole.data.subarray(from, from + short), y * short);
-  }
-  if (short === side) return new Uint8Array(square.data);
-  return new Uint8Array(resize(square, side, side, short > side ? "box" : "bilinear").data);
-}
