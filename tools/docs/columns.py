@@ -55,7 +55,6 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "scene": ("number, from 1", "Number of the scene; the next one begins after each hard cut."),
     "time": ("seconds, from 0", "Time since the first frame."),
     "track": ("number, from 1", "Number of the person within the video."),
-    "scene": ("number, from 1", "Number of the scene, counted from the start of the video."),
 }  # fmt: skip
 
 DATA: dict[str, tuple[str, str]] = {
