@@ -10,7 +10,7 @@ demo: $(DEMO)/made                  ## the main job: a real photo through the em
 	$(DEMO)/bin/mien predict examples/astronaut.jpg
 
 test: $(VENV)/made lint             ## what CI runs
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 test-slow: $(VENV)/made             ## the slow tests alone
 	$(VENV)/bin/python $(PIP) -e '.[ray,tensorboard]'

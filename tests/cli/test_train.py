@@ -30,7 +30,12 @@ def test_a_command_line_is_a_recipe_a_folder_and_overrides(tmp_path: Path):
     assert (recipe.name, recipe.epochs, recipe.data.path) == ("mine", 3, "some/data")
     assert recipe.network.start == "lite0"
     with pytest.raises(ValueError, match="one recipe and one data folder"):
+        verbs.read_recipe(["small", "a", "b"])
+    with pytest.raises(FileNotFoundError, match="a: no such recipe; known by name: .*vgg19"):
         verbs.read_recipe(["a", "b"])
+    assert verbs.read_recipe(["small", "some/data"]).network.trunk == "mobilenetv1_100"
+    assert verbs.read_recipe(["small", "data.path=some/data"]).data.path == "some/data"
+    assert verbs.read_recipe(["some/data"]).data.path == "some/data"
     with pytest.raises(ValueError, match="which data"):
         verbs.read_recipe([str(file)])
 

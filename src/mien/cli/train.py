@@ -148,15 +148,17 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
     Raises:
         ValueError: two files or two folders, no data, or what ``recipe.load`` raises.
     """
-    from mien.library import find
+    from mien.library import find, names
     from mien.train.recipe import load, toml_value
 
     overrides = [w for w in what if "=" in w and not Path(w).is_dir()]
     places = [w for w in what if w not in overrides]
     files = [w for w in places if w.endswith(".toml")]
-    if not files and places and (len(places) > 1 or not Path(places[0]).is_dir()):
+    if not files and len(places) > 1:
         find(places[0])  # else says which names there are
         files = places[:1]
+    elif not files and places and places[0] in names() and not Path(places[0]).is_dir():
+        files = places
     folders = [w for w in places if w not in files]
     if len(files) > 1 or len(folders) > 1:
         raise ValueError(
