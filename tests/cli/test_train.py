@@ -31,7 +31,7 @@ def test_a_command_line_is_a_recipe_a_folder_and_overrides(tmp_path: Path):
     assert recipe.network.start == "lite0"
     with pytest.raises(ValueError, match="one recipe and one data folder"):
         verbs.read_recipe(["small", "a", "b"])
-    with pytest.raises(FileNotFoundError, match="a: no such recipe; known by name: .*vgg19"):
+    with pytest.raises(FileNotFoundError, match=r"a: no such recipe; known by name: .*vgg19"):
         verbs.read_recipe(["a", "b"])
     assert verbs.read_recipe(["small", "some/data"]).network.trunk == "mobilenetv1_100"
     assert verbs.read_recipe(["small", "data.path=some/data"]).data.path == "some/data"
