@@ -119,7 +119,7 @@ def test_empty_one_and_bad_arguments(model, paths):
     assert list(analyze_many(model, [])) == []
     assert len(list(analyze_many(model, [paths[0]], crops=True))) == 1
     for wrong in ({"batch_size": 0}, {"min_face": 0}):
-        with pytest.raises(ValueError, match="at least 1"):
+        with pytest.raises(ValueError, match="give 1 or more"):
             next(analyze_many(model, paths, **wrong))
 
 

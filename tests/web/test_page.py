@@ -214,7 +214,7 @@ def test_dropping_and_pasting(page, url, photo):
 
 def test_the_camera_runs_and_stops(page, url):
     page.goto(url)
-    with page.expect_response("**/v1/analyze*"):
+    with page.expect_websocket(lambda socket: "/v1/stream" in socket.url):
         page.click("#empty [data-do=camera]")
     page.wait_for_selector("#video:visible")
     page.wait_for_selector("#notice:has-text('No face in view')")
@@ -244,7 +244,7 @@ def test_two_clicks_start_one_camera_and_stop_ends_it(page, url):
     page.wait_for_selector("#promise:has-text('leaves this machine')")
     page.click("#empty [data-do=camera]")
     page.click("#empty [data-do=camera]")
-    with page.expect_response("**/v1/analyze*"):
+    with page.expect_websocket(lambda socket: "/v1/stream" in socket.url):
         page.evaluate("grant()")
     page.wait_for_selector("#video:visible")
     page.click("#camera")
