@@ -69,6 +69,7 @@ def test_a_finished_run_is_evaluated_by_name(finished, data, tmp_path, monkeypat
         bundle_of("three", data)
 
 
+@pytest.mark.slow
 def test_what_ensemble_wrote_becomes_one_graph(finished, data, tmp_path):
     chosen = tmp_path / "ensemble.json"
     chosen.write_text(json.dumps({"members": {"one": 0.75, str(finished[1]): 0.25}}))
@@ -83,7 +84,7 @@ def test_weights_that_fit_no_runs_are_refused(finished, tmp_path):
     for names, given, message in (
         ([str(chosen)], None, "not what `mien ensemble` writes"),
         ([str(chosen)], [1.0], "leave --weight out"),
-        (["one", "two"], [1.0], "one --weight a run"),
+        (["one", "two"], [1.0], "one --weight per run"),
     ):
         with pytest.raises(ValueError, match=message):
             weights_of(names, given)
@@ -102,6 +103,7 @@ def test_a_bundle_can_carry_its_weights_for_the_next_training(finished, data, tm
         invoke(export, "one", "two", "--out", out, "--data", data, "--carry")
 
 
+@pytest.mark.slow
 def test_the_card_says_what_was_trained_on(runs: Path, data: Path, tmp_path: Path):
     """And a model does not judge the labels that it learnt, whatever they are called."""
     recipe = tiny_recipe(name="taught", batch_size=4, epochs=1, data__path=str(data))
@@ -114,6 +116,7 @@ def test_the_card_says_what_was_trained_on(runs: Path, data: Path, tmp_path: Pat
     assert set(not_trained_on(card, dataset.load(data)).split.tolist()) == {"test"}
 
 
+@pytest.mark.slow
 def test_a_bundle_never_keeps_the_weights_of_an_earlier_export(finished, data, tmp_path):
     out = tmp_path / "bundle"
     invoke(export, "one", "--out", out, "--data", data, "--carry")

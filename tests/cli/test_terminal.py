@@ -161,8 +161,20 @@ def check(ended: Ended, case: Case, kind: str) -> None:
             assert len(line) <= TERMINALS[kind]["columns"], line
 
 
-@pytest.mark.parametrize("kind", TERMINALS)
-@pytest.mark.parametrize("verb", CASES)
+COSTLY = ("export", "tune", "train --folds")
+"""Verbs that take seconds: each is tried in the narrow terminal, and in the others on demand."""
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [
+        pytest.param(
+            verb, kind, marks=[pytest.mark.slow] if verb in COSTLY and kind != "narrow" else []
+        )
+        for verb in CASES
+        for kind in TERMINALS
+    ],
+)
 def test_verb(terminals: Terminals, place: Path, tmp_path: Path, verb: str, kind: str):
     case = CASES[verb]
     name = f"{verb.replace(' ', '-')}-{kind}"
@@ -197,6 +209,7 @@ def test_training_tells_accuracy_and_time_left(terminals: Terminals, place: Path
     assert len(history) == 3
 
 
+@pytest.mark.slow
 def test_what_a_notebook_runs(tmp_path: Path, place: Path):
     """A verb in a cell of a notebook, through nbclient: neither a pipe nor a terminal."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")

@@ -108,6 +108,7 @@ def test_a_new_study_leaves_the_folders_of_an_earlier_one(
 
 # what goes on here is scripted, and begins at its first epoch again
 @pytest.mark.filterwarnings("ignore:The reported value is ignored")
+@pytest.mark.slow
 def test_the_budget_stops_in_time_and_the_cut_trial_goes_on(tmp_path: Path):
     recipe = tiny_recipe(epochs=400, tune__space=SPACE)  # more than any machine trains in time
     study = tune.open_study("s", f"sqlite:///{tmp_path / 'study.db'}", seed=0)

@@ -44,7 +44,7 @@ def _bundle(name: str, tiny: Path) -> Path:
         pytest.skip("the default bundle is not in this checkout yet")
 
 
-@pytest.fixture(scope="module", params=["tiny", "default"])
+@pytest.fixture(scope="module", params=["tiny", pytest.param("default", marks=pytest.mark.slow)])
 def site(request, tiny, runtime, tmp_path_factory):
     bundle = _bundle(request.param, tiny)
     out = tmp_path_factory.mktemp("site")

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mien.workflows.options import Options, Talk
 from PIL import Image
 
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
@@ -22,6 +21,7 @@ from mien.train import run
 from mien.train.watch import Silent, Watcher
 from mien.workflows import families, plan
 from mien.workflows.pipeline import PLAN, Result, load_splits, pipeline
+from mien.workflows.settings import Options, Talk
 from tests.train.conftest import make_faces
 
 MEMBERS = ("test_resnet", "test_efficientnet")

@@ -59,6 +59,7 @@ def test_the_graph_is_what_the_contract_says(bundle):
     assert not any(node.op_type in ("BatchNormalization", "Pad") for node in model.graph.node)
 
 
+@pytest.mark.slow
 def test_pixels_that_keep_their_scale_cost_no_division(tmp_path, crops):
     plain = (0.4, 0.4, 0.4)
     network = make_network(mean=plain, std=(1 / 255, 1 / 255, 1 / 255))

@@ -36,6 +36,7 @@ def test_depthwise_weights_keep_their_own_range():
     assert np.allclose(pair_range(weight), np.abs(weight).max(axis=(1, 2, 3)))
 
 
+@pytest.mark.slow
 def test_corrected_biases_keep_the_means_of_float32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -103,6 +104,7 @@ def test_the_first_convolution_of_int8_reads_one_channel(tmp_path: Path):
     assert shapes[first.input[1]][1] == 1
 
 
+@pytest.mark.slow
 def test_graphs_without_three_copies_are_left_alone(tmp_path: Path):
     two = [member(CAFFE[0]), member(CAFFE[0], seed=1)]
     for name, members in (("divided", [member(CAFFE[0], (0.2, 0.3, 0.4))]), ("two", two)):

@@ -98,7 +98,11 @@ def test_a_recipe_starts_from_a_wider_network_and_goes_on_from_its_own(
         (TRUNK, {"blocks.9": 64}, r"no stage 'blocks\.9'.*blocks\.0, blocks\.1"),
         (TRUNK, {"blocks.4": 64}, "blocks.4 is the last stage"),
         (TRUNK, {"blocks.3": 512}, "512 are not fewer"),
-        ("test_resnet", {"layer1": 8}, "no stage 'layer1' of such blocks; there are none"),
+        (
+            "test_resnet",
+            {"layer1": 8},
+            "no stage 'layer1' of depthwise-separable blocks; there are none",
+        ),
         ("tf_efficientnet_lite0", {"blocks.0": 8}, "blocks.0 is the last stage, or not one"),
     ],
 )
