@@ -131,7 +131,7 @@ def test_frames_between_searches_lie_on_the_way(mouths):
         ]
         for n in (1, 3)
     )
-    # of faces 160 pixels high, whose boxes the detector draws a few pixels apart from frame to frame
+    # the faces are 160 pixels high, and the detector draws their boxes a few pixels apart
     assert np.abs(np.array(every) - np.array(third)).max() < 5
 
 

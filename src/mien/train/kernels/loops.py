@@ -176,7 +176,7 @@ def share(loop: Any, *arrays: NDArray[Any]) -> None:
 
 @lru_cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "mien-kernels")
+    return ThreadPoolExecutor(threads, "kernels")
 
 
 def pays(conv: nn.Conv2d, x: Tensor) -> bool:
