@@ -114,7 +114,13 @@ def test_missing_start(tmp_path: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_batch_and_leaves_the_last_epoch(tmp_path: Path, number: int):
+def test_a_signal_waits_for_the_batch_and_leaves_the_last_epoch(
+    tmp_path: Path, number: int, request: pytest.FixtureRequest
+):
+    # a shell starts what runs behind it with SIGINT ignored, and training leaves it so
+    before = signal.signal(number, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(number, before))
+
     class Signal(Silent):
         def begin(self, epoch: int, epochs: int, images: int) -> None:
             if epoch == 1:

@@ -16,9 +16,10 @@ export async function load(tag) {
   language = tag;
 }
 
+// Kept before the words are there: whoever leaves the page meanwhile has chosen all the same.
 export async function choose(tag) {
-  await load(tag);
   localStorage.setItem("mien.language", tag);
+  await load(tag);
 }
 
 export function currentLanguage() {
