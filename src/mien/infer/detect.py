@@ -45,7 +45,6 @@ and the longest side of a copy of the whole picture."""
 TOLD, MORE = 0.9, 0.1
 """Score that tells a turn, and how much it must be above that of the picture as it stands."""
 
-
 LANDMARKS: dict[str, tuple[float, float]] = {
     "right_eye": (15.2, 19.3),
     "left_eye": (32.8, 19.3),
