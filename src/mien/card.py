@@ -31,6 +31,7 @@ class Card:
     place of the eyes, nose and mouth in it; ``unclear_threshold`` the share of unknown and NF at
     which a face is called unclear; ``metrics`` figures with split and interval; ``data`` name and
     fingerprint of what it was trained on; ``start`` origin and licence of the starting weights;
+    ``lineage`` a line for each training behind it, its teacher's included, with content hashes;
     ``cost`` parameters, multiply-adds, bytes; ``calibration`` what the graph does to its scores:
     a temperature for the label, a scale and an offset for each option of the ballot;
     ``expression`` how the reading shown first is mixed from both heads: ``share`` of the label and
@@ -47,6 +48,7 @@ class Card:
     unclear_threshold: float = 0.5
     network: dict[str, Any] = field(default_factory=dict)
     start: str = ""
+    lineage: tuple[str, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +86,7 @@ class Card:
         if reason := _wrong(raw):
             raise BundleError(f"{path}: {reason}")
         values = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
-        for name in ("labels", "ballot"):
+        for name in ("labels", "ballot", "lineage"):
             if name in values:
                 values[name] = tuple(values[name])
         return cls(**values)
@@ -148,11 +150,13 @@ _DEFAULTS: dict[str, Any] = {
     **{key: {} for key in _OBJECTS},
     "labels": [e.value for e in EMOTIONS],
     "ballot": list(BALLOT),
+    "lineage": [],
 }
 _KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "sha256", "start", "licence"), str),
     **dict.fromkeys(("size", "views"), int),
     **dict.fromkeys(_OBJECTS, dict),
+    "lineage": list,
     "unclear_threshold": (int, float),
 }
 

@@ -182,3 +182,10 @@ def test_a_path_has_one_spelling():
     assert parse({"data": {"path": "data/fer/"}}) == parse({"data": {"path": "./data/fer"}})
     assert parse({"data": {"path": "/"}}).data.path == "/"
     assert not Recipe().data.path
+
+
+def test_the_digest_is_of_what_decides_a_training():
+    recipe = load("small", ["data.path=a", "targets.teacher=b"])
+    elsewhere = load("small", ["data.path=c", "targets.teacher=d", "kernels=stock"])
+    assert recipe.digest == elsewhere.digest
+    assert recipe.digest != load("small", ["seed=1"]).digest

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mien import bundle
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.train import run
 from mien.train.watch import Silent, Watcher
@@ -108,7 +109,7 @@ def test_a_stop_keeps_the_plan_and_what_was_done(calls: tuple[Path, list[Told], 
     history = run.read_history(out / "runs" / MEMBERS[1])
     assert [row["epoch"] for row in history] == [1, 2]  # the first from before the stop
     steps = {f"{verb} {member}" for member in MEMBERS for verb in ("train", "measure")}
-    assert set(third.skipped) == {"prepare", "ensemble", *steps}
+    assert set(third.skipped) == {"prepare", "ensemble", "report", *steps}
     assert third.accuracy == second.accuracy
 
 
@@ -120,7 +121,7 @@ def test_members_and_ensemble_are_measured_and_reported(
     for found in result.accuracy.values():
         assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
     page = result.report.read_text(encoding="utf-8")
-    for name in (*MEMBERS, "ensemble", "How the members were trained"):
+    for name in (*MEMBERS, "ensemble", "How the networks were trained"):
         assert name in page
     assert "valid_accuracy" in run.read_history(out / "runs" / MEMBERS[0])[0]
     assert any("280 of 280 pictures kept" in line for line in told[0].lines)
@@ -130,6 +131,45 @@ def test_members_and_ensemble_are_measured_and_reported(
 
     scores = mien.load(out / "ensemble", threads=1).classify(make_faces(7).images)
     assert scores.votes.shape == (7, 7)
+
+
+def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
+    """Nothing is timed or prepared; the student learns from the ensemble, and ships in int8."""
+    small = tmp_path / "small.toml"
+    small.write_text(
+        'epochs = 2\nbatch_size = 32\n[network]\ntrunk = "mobilenetv1_100"\n'
+        "[targets]\nteacher_weight = 0.6\nteacher_views = 2\n"
+    )
+    options = replace(
+        OPTIONS, families=(MEMBERS[0],), as_written=True, raw=True, student=str(small),
+        overrides=(*OPTIONS.overrides, "epochs=2"),
+    )  # fmt: skip
+    out, talk = tmp_path / "out", Told()
+    done = pipeline(source, out, options, talk=talk)
+    assert not (out / "data").exists()
+    assert not any("measuring this machine" in line for line in talk.lines)
+    assert [choice.epochs for choice in done.plan.choices] == [2, 2]
+    assert set(done.accuracy) == {MEMBERS[0], "ensemble", "student"}
+    assert "student" in done.report.read_text(encoding="utf-8")
+    card = bundle.load(out / "student").card
+    assert card.network["weights"] == "int8"
+    assert card.views == 1
+    told = run.read_recipe(out / "runs" / "student").targets
+    assert (told.teacher, told.teacher_weight) == (str(out / "ensemble"), 0.6)
+    joined = bundle.load(out / "ensemble").card
+    last, first = card.lineage
+    assert f"taught by ensemble {joined.sha256[:12]}, from random" in last
+    assert (first,) == joined.lineage
+    assert first.startswith(f"{MEMBERS[0]} (recipe ")
+    again = pipeline(source, out, options, talk=Told())
+    assert {"train student", "measure student", "report"} <= set(again.skipped)
+    assert again.accuracy == done.accuracy
+    assert again.seconds["train student"] > 0
+
+
+def test_two_networks_of_one_name_are_refused(source: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="test_resnet is named twice"):
+        pipeline(source, tmp_path, replace(OPTIONS, families=(MEMBERS[0], MEMBERS[0])))
 
 
 def test_another_job_is_refused_in_the_same_folder(
@@ -167,9 +207,8 @@ def test_a_set_without_a_valid_split_gets_one(
 def test_few_pictures_are_learnt_in_small_batches():
     def batch(images: int, *overrides: str) -> int:
         options = Options(teacher="", overrides=overrides)
-        return families.load(
-            "test_resnet", "resnet18", Path(), options, [], images=images
-        ).batch_size
+        member = families.Member("test_resnet", "resnet18")
+        return families.load(member, Path(), options, [], teacher="", images=images).batch_size
 
     usual = batch(100_000)
     assert batch(300) == 16

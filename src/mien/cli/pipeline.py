@@ -31,6 +31,17 @@ def pipeline(
         str,
         typer.Option(help="Comma-separated: families, recipes, or any network that timm knows."),
     ] = "vgg19,resnet,efficientnet",
+    as_written: Annotated[
+        bool,
+        typer.Option(
+            "--as-written",
+            help="Train each recipe for its own epochs, at its own sizes, however long it takes.",
+        ),
+    ] = False,
+    student: Annotated[
+        str,
+        typer.Option(help="Recipe of a small int8 model that is distilled from the ensemble."),
+    ] = "",
     recipe: Annotated[
         list[str] | None,
         typer.Option(help="Recipe key for every training, KEY=VALUE; may be repeated."),
@@ -38,6 +49,10 @@ def pipeline(
     teacher: Annotated[
         str, typer.Option(help="Teacher model to distil from as well; none turns it off.")
     ] = "default",
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Train on the pictures as they are, without preparing them."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the split and of the trainings.")] = 0,
     draws: Annotated[
         int, typer.Option(help="Bootstrap resamples behind each interval.", min=10)
@@ -51,6 +66,8 @@ def pipeline(
     command again to resume after a stop.
 
     Example: mien pipeline downloads/fer2013 project --budget 90m
+
+    Example: mien pipeline downloads/fer2013 project --student small
     """
     from mien.cli.train import keep_pages
 
@@ -60,13 +77,13 @@ def pipeline(
     from mien.workflows.members import ENSEMBLE
     from mien.workflows.pipeline import pipeline as run
     from mien.workflows.plan import to_seconds
-    from mien.workflows.settings import Options
+    from mien.workflows.settings import STUDENT, Options
 
     options = Options(
         families=tuple(name.strip() for name in families.split(",") if name.strip()),
-        budget=None if budget is None else to_seconds(budget),
-        overrides=tuple(recipe or ()), teacher="" if teacher == "none" else teacher,
-        seed=seed, draws=draws,
+        budget=None if budget is None else to_seconds(budget), as_written=as_written,
+        student=student, overrides=tuple(recipe or ()),
+        teacher="" if teacher == "none" else teacher, raw=raw, seed=seed, draws=draws,
     )  # fmt: skip
     talk = _Screen()
     try:
@@ -87,7 +104,11 @@ def pipeline(
         for name, a in done.accuracy.items()
     ]
     Console().print(grid(["model", "test accuracy", "95 % interval"], rows))
-    say(f"read {done.report}; try: mien predict --model {out / ENSEMBLE} PHOTO")
+    taken = [[step, duration(spent)] for step, spent in done.seconds.items()]
+    taken.append(["all", duration(sum(done.seconds.values()))])
+    Console().print(grid(["step", "time"], taken))
+    best = out / (STUDENT if student else ENSEMBLE)
+    say(f"read {done.report}; try: mien predict --model {best} PHOTO")
 
 
 class _Screen(Talk):
@@ -115,13 +136,16 @@ class _Screen(Talk):
         self.close()
         rows = [
             [c.member, c.recipe, " then ".join(f"{size} px" for size in c.sizes), str(c.epochs),
-             duration(c.seconds)]
+             duration(c.seconds) if c.seconds else "as written"]
             for c in made.choices
         ]  # fmt: skip
         plural = "picture" if images == 1 else "pictures"
-        title = f"training on {images:,} {plural}, {duration(made.budget)} in all"
+        title = f"training on {images:,} {plural}"
+        title += f", {duration(made.budget)} in all" if made.budget else ""
         columns = ["network", "recipe", "picture size", "epochs", "time"]
         self.console.print(grid(columns, rows, words=(0, 1, 2), title=title))
+        if not made.budget:
+            return
         end = datetime.now().astimezone() + timedelta(seconds=left)
         say(f"done by about {end:%H:%M} if nothing else runs on this machine", self.console)
 

@@ -72,6 +72,8 @@ def fit(
                 "voted": int(learn.has_votes.sum()), "start": origin,
                 "precision": "bf16" if state.bf16 else "float32",
             }  # fmt: skip
+            if recipe.targets.taught:
+                facts["teacher"] = teacher.facts(recipe.targets.teacher)
             run.claim(folder, recipe, facts)
         state.accelerator.wait_for_everyone()
         state.make = taught(recipe, state.make, watch)
@@ -79,7 +81,7 @@ def fit(
         with stoppable() as check:
             while state.epoch < recipe.epochs and not optim.enough(recipe, state.history):
                 fit_epoch(state, folder, held=held, valid=valid, watch=watch, check=check)
-        network = finish(state, folder, origin)
+        network = finish(state, folder)
         if valid is not None:
             table = confusion(valid.emotion, predict_valid(state, valid))
             if main:
@@ -184,7 +186,7 @@ def prepare_epoch(state: State) -> None:
     state.model = torch.compile(model) if recipe.compile else model  # type: ignore[assignment]
 
 
-def finish(state: State, folder: Path, origin: str) -> Network:
+def finish(state: State, folder: Path) -> Network:
     """Write the final weights, and return their network."""
     kept, recipe = state.kept, state.recipe
     if recipe.stopping.patience and (folder / run.BEST_WEIGHTS).is_file():
@@ -192,7 +194,8 @@ def finish(state: State, folder: Path, origin: str) -> Network:
         weights.fit_into(kept, best, source=run.BEST_WEIGHTS, whole=True, heads=True)
     state.network.hold()
     if state.accelerator.is_main_process:
-        weights.write(kept, folder / weights.FILE, facts={"origin": origin, "run": recipe.name})
+        told = {"origin": run.lineage(recipe, run.read_facts(folder)), "run": recipe.name}
+        weights.write(kept, folder / weights.FILE, facts=told)
     return kept.eval()
 
 

@@ -7,6 +7,7 @@ go on.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import math
 import re
@@ -86,18 +87,14 @@ class Recipe(Section):
                         f"{name}: {key!r} is not an epoch from 0 to {self.epochs - 1}, nor a share "
                         "of the training such as 0.4"
                     )
-        needs = {
-            "schedule.name = 'plateau'": self.schedule.name == "plateau",
-            "stopping.patience": self.stopping.patience > 0,
-        }
-        for key, asked in needs.items():
-            if asked and not self.data.holdout:
-                raise ValueError(f"{key} needs a held-out score; set data.holdout=0.1")
+        plateau = "schedule.name = 'plateau'" if self.schedule.name == "plateau" else ""
+        scored = plateau or ("stopping.patience" if self.stopping.patience else "")
+        if scored and not self.data.holdout:
+            raise ValueError(f"{scored} needs a held-out score; set data.holdout=0.1")
         if self.transfer.frozen_epochs >= max(self.epochs, 1):
             raise ValueError(
                 "transfer.frozen_epochs must leave some of the epochs for the trunk, of "
-                f"{self.epochs}; give "
-                "fewer, or a share such as 0.1"
+                f"{self.epochs}; give fewer, or a share such as 0.1"
             )
         return self
 
@@ -133,6 +130,13 @@ class Recipe(Section):
     def same_training(self, other: Recipe) -> bool:
         """Whether both train alike, apart from ``[tune]``, kernels and how epochs are written."""
         return self._decisions() == other._decisions()
+
+    @property
+    def digest(self) -> str:
+        """Short hash of all that decides the training, but for where data and teacher lie."""
+        tree = self._decisions()
+        tree["data"]["path"] = tree["targets"]["teacher"] = ""
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
     def _decisions(self) -> dict[str, Any]:
         tree = self.model_dump(exclude={"tune": True, "kernels": True, "sizes": True,
@@ -224,8 +228,7 @@ def known_keys() -> list[str]:
     """Every key of a recipe, sections dotted."""
     keys = []
     for name, field in Recipe.model_fields.items():
-        section: Any = field.annotation
-        inner = getattr(section, "model_fields", None)
+        inner = getattr(field.annotation, "model_fields", None)
         keys += [f"{name}.{key}" for key in inner] if inner else [name]
     return keys
 
@@ -277,7 +280,7 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
 
 
 def toml_value(value: Any) -> str:
-    """A scalar or a list as TOML writes it: JSON without its surrogates, which TOML refuses."""
+    """A scalar or a list as TOML writes it: JSON without its surrogates."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -294,5 +297,4 @@ def _toml(tree: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def _key(name: str) -> str:
-    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else toml_value(name)
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else toml_value(name)

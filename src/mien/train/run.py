@@ -31,6 +31,8 @@ from mien.train.recipe import Recipe, parse
 
 RECIPE, FACTS, HISTORY, CHECKPOINT = "recipe.toml", "run.json", "history.csv", "checkpoint.pt"
 LOCK = ".lock"
+LINEAGE = "lineage"
+"""Key of ``run.json`` where the weights are no training's own."""
 CONFUSION = "confusion.csv"
 BEST_WEIGHTS = "best.safetensors"
 """Weights of the best epoch by the held-out score; only early stopping writes them."""
@@ -106,7 +108,7 @@ def read_recipe(folder: Path) -> Recipe:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What ``run.json`` says: data fingerprint, images, start, precision.
+    """What ``run.json`` says: data fingerprint, images, start, precision, teacher.
 
     Raises:
         ValueError: it is damaged.
@@ -118,6 +120,18 @@ def read_facts(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: damaged ({error}); give name=OTHER or delete the run") from None
     return facts
+
+
+def lineage(recipe: Recipe, facts: dict[str, Any]) -> str:
+    """How a run's weights came about, in one line that names everything by its content's hash."""
+    if LINEAGE in facts:
+        return str(facts[LINEAGE])
+    teacher = facts.get("teacher")
+    taught = f", taught by {teacher['name']} {teacher['sha256'][:12]}" if teacher else ""
+    return (
+        f"{recipe.name} (recipe {recipe.digest} on data {facts['data']}{taught}, from "
+        f"{facts['start']})"
+    )
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

@@ -28,6 +28,12 @@ REPORTED_EVERY = 256
 """Crops between two reports of how far the teacher is."""
 
 
+def facts(name: str) -> dict[str, Any]:
+    """What a run notes of its teacher: its name, its graph's sha256 and how it came about."""
+    card = bundle.load(name).card
+    return {"name": card.name, "sha256": card.sha256, "lineage": list(card.lineage)}
+
+
 def views(crops: NDArray[np.uint8], count: int = VIEWS) -> Iterator[NDArray[np.uint8]]:
     """Views of (N, 48, 48) crops, each followed by its mirror image.
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.workflows.settings import FAMILIES, Options
+from mien.workflows.plan import Choice
+from mien.workflows.settings import FAMILIES, STUDENT, Options
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -36,7 +37,9 @@ DECIDED = {
     "seed": "give --seed",
     "name": OWN,
 }
-"""Keys of a recipe that the plan sets, and what to give instead."""
+"""Keys of a recipe that the pipeline sets, and what to give instead."""
+PLANNED = ("epochs", "sizes")
+"""Those of them that the plan sets."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def has_gpu() -> bool:
 
 
 def find(name: str) -> Member:
-    """The member that a family, a recipe or a network of timm means.
+    """The member that a family, a recipe, a recipe's file or a network of timm means.
 
     Raises:
         ValueError: none of these; the message lists families and recipes.
@@ -76,27 +79,58 @@ def find(name: str) -> Member:
         recipe = OFFLINE[recipe]
     if recipe in known:
         return Member(name, recipe)
+    if name.endswith(".toml") and Path(name).is_file():
+        return Member(Path(name).stem, name)
     if timm.is_model(name):
         return Member(name, "resnet18", trunk=name)
     raise ValueError(
-        f"--families {name}: no family ({', '.join(FAMILIES)}), recipe ({', '.join(known)}) or "
-        "timm network has this name"
+        f"--families {name}: no family ({', '.join(FAMILIES)}), recipe ({', '.join(known)}), "
+        "recipe's file or timm network has this name"
     )
 
 
+def chosen(options: Options) -> list[Member]:
+    """What a pipeline trains: the families, then the student where one is asked for.
+
+    Raises:
+        ValueError: one is not known, or two have the same name.
+    """
+    members = [find(name) for name in options.families]
+    if options.student:
+        found = find(options.student)
+        members.append(Member(STUDENT, found.recipe, found.trunk))
+    names = [member.name for member in members]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"--families: {', '.join(twice)} is named twice; name it once")
+    return members
+
+
+def whole(member: Member, options: Options) -> Choice:
+    """A training by its recipe as it is written, without a plan of its length."""
+    recipe = load(member, Path(), options, [], teacher="", images=1 << 30)
+    sizes = dict.fromkeys(recipe.size_at(epoch) for epoch in range(recipe.epochs))
+    return Choice(member.name, member.recipe, tuple(sizes), recipe.epochs, 0.0)
+
+
 def load(
-    member: str, recipe: str, folder: Path, options: Options, changed: Sequence[str], *, images: int
-) -> Recipe:
-    """A recipe as the pipeline trains it: on the images of ``folder``, taught by the teacher."""
+    member: Member, folder: Path, options: Options, changed: Sequence[str], *, teacher: str,
+    images: int,
+) -> Recipe:  # fmt: skip
+    """A recipe as the pipeline trains it: on the images of ``folder``, taught by ``teacher``.
+
+    A student learns from its teacher as its recipe says; the teacher of members has half of their
+    targets, and scores two views.
+    """
     from mien.train.recipe import load as read
     from mien.train.recipe import toml_value, vary
 
-    trunk = find(member).trunk
-    keys = [f"name={toml_value(member)}", f"data.path={toml_value(str(folder))}",
-            f"targets.teacher={toml_value(options.teacher)}"]  # fmt: skip
-    keys += ["targets.teacher_weight=0.5", "targets.teacher_views=2"] if options.teacher else []
+    trunk = member.trunk
+    keys = [f"name={toml_value(member.name)}", f"data.path={toml_value(str(folder))}",
+            f"targets.teacher={toml_value(teacher)}"]  # fmt: skip
+    if teacher and member.name != STUDENT:
+        keys += ["targets.teacher_weight=0.5", "targets.teacher_views=2"]
     keys += [f"network.trunk={toml_value(trunk)}", "network.stem=stock"] if trunk else []
-    made = read(recipe, [*keys, *changed, *options.overrides])
+    made = read(member.recipe, [*keys, *changed, *options.overrides])
     fitting = 2 ** max(1, (images // BATCHES).bit_length() - 1)
     asked = "batch_size" in map(key_of, options.overrides)
     return made if asked or made.batch_size <= fitting else vary(made, {"batch_size": fitting})
@@ -108,9 +142,11 @@ def key_of(override: str) -> str:
 
 
 def check(options: Options) -> None:
-    """Raise ValueError where an override names what the plan decides."""
+    """Raise ValueError where an override names what the plan, or the pipeline, decides."""
     for key in map(key_of, options.overrides):
-        if key.partition(".")[0] in DECIDED or key == "data.path":
+        section = key.partition(".")[0]
+        planned = section in PLANNED and not options.as_written
+        if planned or key == "data.path" or (section in DECIDED and section not in PLANNED):
             raise ValueError(f"--recipe {key}: the pipeline decides it; {DECIDED.get(key, OWN)}")
 
 
@@ -122,7 +158,7 @@ def speeds(
     In batches as ``images`` pictures are trained in, which decide how fast a small network is.
     Sizes that are larger or far smaller than the recipe's are left out.
     """
-    recipe = load(member.name, member.recipe, Path(), options, [], images=images)
+    recipe = load(member, Path(), options, [], teacher="", images=images)
     usual = recipe.network.size
     sizes = [size for size in SIZES if 0.65 * usual <= size <= usual] or [usual]
     if "network.size" in map(key_of, options.overrides):
@@ -130,9 +166,9 @@ def speeds(
     found = {}
     for number, size in enumerate(sizes):
         tell(f"timing {member.name}", number, len(sizes))
-        changed = [f"network.size={size}", "sizes={}", "epochs=1", "targets.teacher=''"]
+        changed = [f"network.size={size}", "sizes={}", "epochs=1"]
         changed.append("network.start=random")  # as fast as any weights, and at hand at once
-        trial = load(member.name, member.recipe, Path(), options, changed, images=images)
+        trial = load(member, Path(), options, changed, teacher="", images=images)
         found[size] = images_per_second(trial, noise(TIMED))
     tell(f"timing {member.name}", len(sizes), len(sizes))
     return found

@@ -1,60 +1,78 @@
-"""The members of a pipeline: train, export and score each, join them, write the report."""
+"""The networks of a pipeline: train, export and score each, join them, distil a student."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mien.atomic import write_bytes
 from mien.measure.predictions import Predictions
 from mien.workflows import evaluation, families, plan
-from mien.workflows.settings import Options, Talk
+from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps
-from mien.workflows.truth import classify, pictures_of
+from mien.workflows.truth import classify
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.train.recipe import Recipe
 
-RUNS, ENSEMBLE, REPORT = "runs", "ensemble", "report.html"
+RUNS, ENSEMBLE = "runs", "ensemble"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One pipeline: its folder ``out``, the prepared ``folder`` and its ``data``, and its steps."""
+    """One pipeline: its folder ``out``, the prepared ``folder`` and its ``data``, and its steps.
+
+    ``networks`` says what each member of the plan is.
+    """
 
     out: Path
     folder: Path
     data: Dataset
+    networks: dict[str, families.Member]
     plan: plan.Plan
     options: Options
     steps: Steps
     talk: Talk
 
+    @property
+    def members(self) -> list[plan.Choice]:
+        """What is trained for the ensemble."""
+        return [choice for choice in self.plan.choices if choice.member != STUDENT]
 
-def recipe_of(choice: plan.Choice, folder: Path, options: Options, *, images: int) -> Recipe:
-    """The recipe of a member as the plan trains it on so many images."""
-    sizes = choice.sizes
-    changed = [f"epochs={choice.epochs}", f"network.size={sizes[-1]}", f"seed={options.seed}"]
-    if len(sizes) > 1:
-        changed.append(f'sizes={{"0"={sizes[0]},"{plan.SMALL_EPOCHS}"={sizes[1]}}}')
-    else:
-        changed.append("sizes={}")
-    return families.load(choice.member, choice.recipe, folder, options, changed, images=images)
+    def run_of(self, member: str) -> Path:
+        """The folder of a training."""
+        return self.out / RUNS / member
 
 
-def train(choice: plan.Choice, job: Job) -> None:
-    """Train one member, or resume its training."""
+def recipe_of(choice: plan.Choice, job: Job, *, teacher: str) -> Recipe:
+    """The recipe of a network as the plan trains it."""
+    sizes, seed = choice.sizes, job.options.seed
+    changed = [f"seed={seed}"]
+    if not job.options.as_written:
+        changed += [f"epochs={choice.epochs}", f"network.size={sizes[-1]}"]
+        early = f'"0"={sizes[0]},"{plan.SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
+        changed.append(f"sizes={{{early}}}")
+    return families.load(
+        job.networks[choice.member], job.folder, job.options, changed,
+        teacher=teacher, images=len(job.data.of("train")),
+    )  # fmt: skip
+
+
+def train(choice: plan.Choice, job: Job, *, teacher: str = "") -> None:
+    """Train one network, or resume its training; ``teacher`` is a bundle that it learns from."""
+    from mien import bundle
     from mien.train.fit import fit
     from mien.train.weights import FILE
 
-    run = job.out / RUNS / choice.member
+    run = job.run_of(choice.member)
     learn, valid = job.data.of("train"), job.data.of("valid")
-    recipe = recipe_of(choice, job.folder, job.options, images=len(learn))
+    recipe = recipe_of(choice, job, teacher=teacher)
+    inputs = [recipe.to_toml(), learn.fingerprint()]
+    if teacher:
+        inputs.append(bundle.load(teacher).card.sha256)
     job.steps.run(
-        f"train {choice.member}", [recipe.to_toml(), learn.fingerprint()], [run / FILE],
+        f"train {choice.member}", inputs, [run / FILE],
         lambda: fit(recipe, learn, run, watch=job.talk.watch(choice.member), valid=valid),
     )  # fmt: skip
 
@@ -66,18 +84,14 @@ def measure(member: str, job: Job) -> dict[str, Predictions]:
     from mien.train.ship.shipping import ship
     from mien.train.weights import FILE
 
-    run = job.out / RUNS / member
+    run = job.run_of(member)
     crops = job.data.of("train").images[:512]
 
     def work() -> None:
         ship({run: 1.0}, run / "bundle", name=member, flip=True, weights="float32", crops=crops,
              frame=FRAME)  # fmt: skip
         for split in ("valid", "test"):
-            table, card = classify(str(run / "bundle"), job.data, split, progress=job.talk.stage)
-            evaluation.keep(
-                replace(table, system=member), scored(run, split).parent, card=card,
-                draws=job.options.draws, seed=job.options.seed, progress=job.talk.stage,
-            )  # fmt: skip
+            score(run / "bundle", split, scored(run, split).parent, job, system=member)
 
     tables = {split: scored(run, split) for split in ("valid", "test")}
     job.steps.run(
@@ -87,20 +101,15 @@ def measure(member: str, job: Job) -> dict[str, Predictions]:
     return {split: Predictions.load(path) for split, path in tables.items()}
 
 
-def join(tables: dict[str, dict[str, Predictions]], job: Job) -> dict[str, dict[str, float]]:
-    """Choose weights on ``valid``, export the ensemble, measure it on ``test``, write the report.
-
-    Returns:
-        Accuracy of each member and of ``ensemble`` on test.
-    """
+def join(tables: dict[str, dict[str, Predictions]], job: Job) -> None:
+    """Choose weights on ``valid``, export the ensemble, and measure it on ``test``."""
     from mien.bundle import sha256
     from mien.infer.crop import FRAME
     from mien.measure.ensemble import choose, mix, stack
     from mien.train.ship.shipping import ship
 
     target, names = job.out / ENSEMBLE, list(tables)
-    files = [scored(job.out / RUNS / name, split) for name in names for split in ("valid", "test")]
-    inputs = [*map(sha256, files), job.options.draws]
+    files = [scored(job.run_of(name), split) for name in names for split in ("valid", "test")]
 
     def work() -> None:
         valid = [tables[name]["valid"] for name in names]
@@ -110,64 +119,56 @@ def join(tables: dict[str, dict[str, Predictions]], job: Job) -> dict[str, dict[
         if len(chosen) > 1:
             mixed = mix(chosen, list(weights.values()), system=ENSEMBLE)
         ship(
-            {job.out / RUNS / name: weight for name, weight in weights.items()}, target,
+            {job.run_of(name): weight for name, weight in weights.items()}, target,
             name=ENSEMBLE, flip=True, weights="fp16", crops=job.data.of("train").images[:512],
             calibrate=mixed, frame=FRAME,
         )  # fmt: skip
-        table, card = classify(str(target), job.data, "test", progress=job.talk.stage)
-        table = replace(table, system=ENSEMBLE)
-        result = evaluation.keep(table, target / "test", card=card, draws=job.options.draws,
-                                 seed=job.options.seed, progress=job.talk.stage)  # fmt: skip
-        write_report(table, result, tables, job)
+        score(target, "test", target / "test", job, system=ENSEMBLE)
 
     job.steps.run(
-        ENSEMBLE, inputs, [target / "test" / evaluation.PREDICTIONS, job.out / REPORT], work
+        ENSEMBLE, [*map(sha256, files), job.options.draws], [scored(target / "test", "test")], work
     )
-    found = {name: job.out / RUNS / name for name in names} | {ENSEMBLE: target / "test"}
-    return {name: accuracy_of(path / evaluation.METRICS) for name, path in found.items()}
 
 
-def scored(run: Path, split: str) -> Path:
-    """Where a member's table of a split lies, as ``mien evaluate`` would have put it."""
-    return (run if split == "test" else run / split) / evaluation.PREDICTIONS
+def teach(choice: plan.Choice, job: Job) -> None:
+    """Distil the ensemble into one network, ship it in int8 with one view, and measure it.
 
+    Its scores are calibrated on ``valid``, which neither it nor its teacher was trained on.
+    """
+    from mien.bundle import load, sha256
+    from mien.infer.crop import FRAME
+    from mien.measure.calibrate import fit
+    from mien.train.ship.recalibrate import recalibrate
+    from mien.train.ship.shipping import ship
+    from mien.train.weights import FILE
 
-def accuracy_of(metrics: Path) -> dict[str, float]:
-    """``{value, low, high}`` of the label head's accuracy."""
-    found: dict[str, float] = json.loads(metrics.read_text(encoding="utf-8"))["heads"]["label"][
-        "all"
-    ]["accuracy"]
-    return found
+    run, target = job.run_of(STUDENT), job.out / STUDENT
+    train(choice, job, teacher=str(job.out / ENSEMBLE))
 
+    def work() -> None:
+        plain = ship(
+            {run: 1.0}, run / "bundle", name=STUDENT, flip=False, weights="int8",
+            crops=job.data.of("train").images[:512], frame=FRAME,
+        )  # fmt: skip
+        found, _ = classify(str(plain.path), job.data, "valid", progress=job.talk.stage)
+        recalibrate(load(plain.path), fit(found), target, name=STUDENT)
+        score(target, "test", target / "test", job, system=STUDENT)
 
-def write_report(
-    table: Predictions,
-    result: dict[str, Any],
-    tables: dict[str, dict[str, Predictions]],
-    job: Job,
-) -> None:
-    """The page that shows the ensemble, the members beside it, and how they were made."""
-    from mien.measure.report import build
-    from mien.measure.tables import Table
-
-    seconds = job.steps.seconds()
-    rows = [
-        (choice.member, choice.recipe, " then ".join(f"{s} px" for s in choice.sizes),
-         str(choice.epochs), f"{choice.seconds / 60:.0f}",
-         f"{seconds.get(f'train {choice.member}', 0) / 60:.1f}")
-        for choice in job.plan.choices
-    ]  # fmt: skip
-    counts = ", ".join(f"{len(job.data.of(s)):,} {s}" for s in ("train", "valid", "test"))
-    how = Table(
-        "How the members were trained",
-        ("Member", "Recipe", "Picture size", "Epochs", "Minutes planned", "Minutes taken"),
-        tuple(rows),
-        note=f"Pictures: {counts}. Weights of the ensemble were chosen, and its scores calibrated, "
-        "on valid; nothing was chosen on test. Flips are averaged.",
-    )
-    page = build(
-        table, result, others=[tables[name]["test"] for name in tables],
-        card=result.get("card"), pictures=pictures_of(table, job.folder), extra=[how],
+    job.steps.run(
+        f"measure {STUDENT}", [sha256(run / FILE), job.data.fingerprint(), job.options.draws],
+        [scored(target / "test", "test")], work,
     )  # fmt: skip
-    write_bytes(job.out / REPORT, page.html.encode())
-    write_bytes((job.out / REPORT).with_suffix(".md"), page.markdown.encode())
+
+
+def score(bundle: Path, split: str, folder: Path, job: Job, *, system: str) -> None:
+    """Write a bundle's scores of a split, and what they are worth, to a folder."""
+    table, card = classify(str(bundle), job.data, split, progress=job.talk.stage)
+    evaluation.keep(
+        replace(table, system=system), folder, card=card, draws=job.options.draws,
+        seed=job.options.seed, progress=job.talk.stage,
+    )  # fmt: skip
+
+
+def scored(folder: Path, split: str) -> Path:
+    """Where a run's table of a split lies, as ``mien evaluate`` would have put it."""
+    return (folder if split == "test" else folder / split) / evaluation.PREDICTIONS

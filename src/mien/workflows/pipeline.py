@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mien.atomic import write_json
 from mien.workflows import families, members, plan
-from mien.workflows.members import REPORT, RUNS, Job
-from mien.workflows.settings import Options, Talk
+from mien.workflows.closing import REPORT, close
+from mien.workflows.members import RUNS, Job
+from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps, fingerprint
 
 if TYPE_CHECKING:
@@ -18,25 +22,29 @@ if TYPE_CHECKING:
     from mien.data.entries import Listing
     from mien.data.faces import Judge
     from mien.data.photos import Finder
+    from mien.workflows.families import Member
 
 DATA, PLAN = "data", "plan.json"
 HOURS_CPU, HOURS_GPU = 2.0, 1 / 3
-PREPARING = 0.004
-"""Seconds a picture that preparing, asking the teacher and measuring take on two cores."""
+PREPARING, ASKING = 0.004, 0.01
+"""Seconds a picture that preparing, asking the teacher and measuring take on two cores, and that
+asking an ensemble takes where a student learns from it."""
 
 
 @dataclass(frozen=True)
 class Result:
     """What a pipeline gives.
 
-    ``plan``; test ``accuracy`` of each member and of ``ensemble`` as ``{value, low, high}``; the
-    ``report``, None in a dry run; ``skipped`` steps, which an earlier call had done.
+    ``plan``; test ``accuracy`` of each member, of ``ensemble`` and of the student as ``{value, low,
+    high}``; the ``report``, None in a dry run; ``skipped`` steps, which an earlier call had done;
+    ``seconds`` that each step took.
     """
 
     plan: plan.Plan
     accuracy: dict[str, dict[str, float]]
     report: Path | None
     skipped: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def pipeline(
@@ -53,7 +61,8 @@ def pipeline(
 
     Call it again after any stop: steps that were done are passed over, and a training goes on from
     its last epoch. ``out`` receives ``data/`` (unless ``source`` is prepared already),
-    ``plan.json``, ``runs/``, the bundle ``ensemble/``, ``report.html`` and ``report.md``.
+    ``plan.json``, ``runs/``, the bundle ``ensemble/``, the bundle ``student/`` where one is asked
+    for, ``report.html`` and ``report.md``.
 
     Args:
         source: image folders, a table, or a folder that ``mien data prepare`` has written.
@@ -70,25 +79,30 @@ def pipeline(
     """
     source, out, options, talk = Path(source), Path(out), options or Options(), talk or Talk()
     families.check(options)
+    networks = {member.name: member for member in families.chosen(options)}
     if dry_run:
         images = expected(source)
-        made = draft(images, options, talk)[0]
+        made = draft(images, networks, options, talk)[0]
         talk.plan(made, images, made.budget)
         return Result(made, {}, None)
     out.mkdir(parents=True, exist_ok=True)
     steps = Steps(out, talk.line)
     folder = prepared(source, out, options, steps, talk, judge, finder)
     data = load_splits(folder, options.seed)
-    made = planned(out, folder, data, options, talk)
+    made = planned(out, folder, data, networks, options, talk)
     spent = sum(steps.seconds().values())
     talk.plan(made, len(data.of("train")), max(0.0, made.budget - spent))
-    job = Job(out, folder, data, made, options, steps, talk)
+    job = Job(out, folder, data, networks, made, options, steps, talk)
     tables = {}
-    for choice in made.choices:
-        members.train(choice, job)
+    for choice in job.members:
+        members.train(choice, job, teacher=options.teacher)
         tables[choice.member] = members.measure(choice.member, job)
-    accuracy = members.join(tables, job)
-    return Result(made, accuracy, out / REPORT, tuple(steps.skipped))
+    members.join(tables, job)
+    for choice in made.choices:
+        if choice.member == STUDENT:
+            members.teach(choice, job)
+    accuracy = close(job)
+    return Result(made, accuracy, out / REPORT, tuple(steps.skipped), steps.seconds())
 
 
 def listed(source: Path) -> tuple[Listing, bool]:
@@ -119,10 +133,10 @@ def prepared(
     judge: Judge | None,
     finder: Finder | None,
 ) -> Path:
-    """The prepared folder: the source itself where it is one, else made from it."""
+    """The prepared folder: the source itself where it is one or is asked for, else made from it."""
     from mien.data.manifest import MANIFEST
 
-    if (source / MANIFEST).is_file():
+    if options.raw or (source / MANIFEST).is_file():
         return source
     from mien.data.options import KEEP_SPLIT
     from mien.data.options import Options as Preparing
@@ -151,15 +165,19 @@ def kept(folder: Path) -> str:
 
 
 def load_splits(folder: Path, seed: int) -> Dataset:
-    """The data set, with a ``valid`` split: a tenth of train's groups where it has none.
+    """What can be trained on, and a ``valid`` split: a tenth of train's groups where it has none.
+
+    The test split stays whole.
 
     Raises:
         ValueError: there is nothing to train or to test on.
     """
     from mien.data.dataset import load
-    from mien.train.samples import holdout_split
+    from mien.train.samples import holdout_split, trainable
 
     data = load(folder)
+    learnt = np.isin(data.id, trainable(data).id)
+    data = data.take(learnt | (data.split == "test"))
     there = set(data.split.tolist())
     for split in ("train", "test"):
         if split not in there:
@@ -179,29 +197,36 @@ def load_splits(folder: Path, seed: int) -> Dataset:
 
 
 def draft(
-    images: int, options: Options, talk: Talk
+    images: int, networks: Mapping[str, Member], options: Options, talk: Talk
 ) -> tuple[plan.Plan, dict[str, dict[int, float]]]:
     """A plan from this machine's speed, measured now, and that speed."""
+    if options.as_written:
+        return plan.Plan(0.0, tuple(families.whole(m, options) for m in networks.values())), {}
     talk.line("measuring this machine …")
-    speeds, recipes = {}, {}
-    for name in options.families:
-        member = families.find(name)
-        recipes[member.name] = member.recipe
-        speeds[member.name] = families.speeds(member, options, images=images, tell=talk.stage)
+    speeds = {
+        name: families.speeds(member, options, images=images, tell=talk.stage)
+        for name, member in networks.items()
+    }
     budget = options.budget or 3600 * (HOURS_GPU if families.has_gpu() else HOURS_CPU)
-    overhead = PREPARING * images * 1.25
+    overhead = (PREPARING + (ASKING if options.student else 0)) * images * 1.25
+    recipes = {name: member.recipe for name, member in networks.items()}
     return plan.make(speeds, recipes, images=images, budget=budget, overhead=overhead), speeds
 
 
-def planned(out: Path, folder: Path, data: Dataset, options: Options, talk: Talk) -> plan.Plan:
+def planned(
+    out: Path,
+    folder: Path,
+    data: Dataset,
+    networks: Mapping[str, Member],
+    options: Options,
+    talk: Talk,
+) -> plan.Plan:
     """The plan of an earlier call for the same job, or a new one from this machine's speed.
 
     Raises:
         ValueError: ``out`` holds a plan for other data or options.
     """
-    from mien.train.samples import trainable
-
-    train = trainable(data.of("train"))
+    train = data.of("train")
     job = fingerprint([train.fingerprint(), asdict(options)])
     path = out / PLAN
     if path.is_file():
@@ -212,6 +237,6 @@ def planned(out: Path, folder: Path, data: Dataset, options: Options, talk: Talk
             raise ValueError(
                 f"{path}: was made for other data or options; give another folder, or delete it"
             )
-    made, speeds = draft(len(train), options, talk)
+    made, speeds = draft(len(train), networks, options, talk)
     write_json(path, {"job": job, "speeds": speeds, "folder": str(folder), **made.to_dict()})
     return made

