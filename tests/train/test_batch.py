@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.train.conftest import make_faces, tiny_recipe
 
-from mien.emotions import NOT_A_FACE
+from mien.emotions import NOT_A_FACE, UNKNOWN
 from mien.train import augment, samples
 from mien.train.fit import batch_maker
 from mien.train.loop import masked_cross_entropy
@@ -182,3 +182,38 @@ def test_loss_is_the_mean_over_counted_rows():
     loss = masked_cross_entropy(logits, target, mask, mask.sum())
     oracle = torch.nn.functional.cross_entropy(logits[:3], torch.arange(3), label_smoothing=0.1)
     assert torch.isclose(loss, oracle)
+
+
+def test_gamma_bends_greys_and_leaves_black_and_white():
+    images = torch.tensor([0, 64, 128, 255], dtype=torch.uint8).repeat(8, 576).view(8, 48, 48)
+    draws = augment.draw(8, generator=generator(0, 0), **STILL, gamma=1.0)
+    assert ((draws.gamma >= 0.5) & (draws.gamma <= 2)).all()
+    bent = augment.degrade(images[:, None].float(), draws)[:, 0]
+    assert torch.equal(bent[images == 0], torch.zeros(8 * 576))
+    assert torch.allclose(bent[images == 255], torch.tensor(255.0))
+    assert torch.allclose(bent[:, 0, 1], 255 * (64 / 255) ** draws.gamma)
+
+
+def test_shrinking_blurs_some_pictures_and_moves_their_ballots_to_unknown():
+    images = torch.randint(0, 256, (400, 48, 48), generator=generator(0, 0)).to(torch.uint8)
+    draws = augment.draw(400, generator=generator(0, 0), **STILL, shrink=0.25)
+    shrunk = draws.side < 48
+    assert 70 < shrunk.sum() < 130
+    seen = augment.degrade(images[:, None].float(), draws)[:, 0]
+    assert torch.equal(seen[~shrunk], images[~shrunk].float())
+    assert (seen[shrunk].std(dim=(1, 2)) < 0.7 * images[shrunk].float().std(dim=(1, 2))).all()
+    ballot = torch.zeros(400, 11)
+    ballot[:, 0] = 1
+    moved = augment.doubt(ballot, draws)
+    assert torch.allclose(moved.sum(1), torch.ones(400))
+    assert torch.equal(moved[draws.side >= 24], ballot[draws.side >= 24])
+    assert torch.allclose(moved[draws.side == 12][:, UNKNOWN], torch.tensor(0.5))
+
+
+def test_pictures_that_are_not_shrunk_keep_their_targets_to_the_bit():
+    rows = torch.arange(32)
+    plain = maker().make(rows, generator(0, 0, 0), size=24, shard=ALL)
+    some = maker(augment__shrink=0.5).make(rows, generator(0, 0, 0), size=24, shard=ALL)
+    same = (plain.ballot == some.ballot).all(dim=1)
+    assert 8 < same.sum() < 32
+    assert torch.equal(plain.label, some.label)

@@ -91,6 +91,7 @@ class BatchMaker:
             label, ballot, voted = make_room(label, ballot, voted, trust)
         strength = None if self.strength is None else self.strength[emotion]
         draws = augment.draw(len(rows), generator=random, strength=strength, **self.settings)
+        ballot = augment.doubt(ballot, draws)
 
         own = torch.arange(len(rows))[shard]
         partner = share = None

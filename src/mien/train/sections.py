@@ -129,6 +129,11 @@ class Augment(Section):
     """Share by which the contrast changes, either way."""
     erase: float = Field(default=0.5, ge=0, le=1)
     """Probability of one erased rectangle."""
+    gamma: float = Field(default=0.0, ge=0, le=2)
+    """Range of the gamma's base-2 logarithm, either way: 0.5 is 0.71 to 1.41."""
+    shrink: float = Field(default=0.0, ge=0, le=1)
+    """Probability that a picture is shrunk to 10 to 32 pixels and enlarged again. A share of the
+    ballot of those below 24 pixels goes to unknown."""
     mixup: float = Field(default=0.0, ge=0)
     """Alpha of mixup's Beta distribution; 0 turns mixup off."""
 
