@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import threading
 from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.infer.results import Scores
+from mien.web.workers import Workers
 
 Crops = NDArray[np.uint8]
 
@@ -32,7 +32,7 @@ class _Job:
     answer: "Future[Scores]" = field(default_factory=Future)
 
 
-class Batcher:
+class Batcher(Workers):
     """A queue and a few threads that run all that waits, together.
 
     Nothing waits for company: a free thread takes its share of what is there at once, so one
@@ -47,33 +47,14 @@ class Batcher:
     """
 
     def __init__(self, classify: Classifier, *, threads: int = 1, batch_size: int = 64) -> None:
+        super().__init__("batch", threads)
         self.classify = classify
         self.batch_size = batch_size
         self.runs = 0
-        self.threads = threads
-        self._running: list[threading.Thread] = []
         self._jobs: list[tuple[float, int, _Job]] = []  # a heap by the virtual time of the end
         self._count = itertools.count()
         self._clock = 0.0
         self._had: dict[Hashable, float] = {}
-        self._change = threading.Condition()
-        self._closing = False
-
-    def start(self) -> None:
-        """Start the threads."""
-        self._closing = False
-        for i in range(self.threads):
-            thread = threading.Thread(target=self._work, name=f"batch-{i}", daemon=True)
-            thread.start()
-            self._running.append(thread)
-
-    def close(self) -> None:
-        """Finish what was submitted, then stop the threads."""
-        with self._change:
-            self._closing = True
-            self._change.notify_all()
-        while self._running:
-            self._running.pop().join()
 
     def submit(
         self, crops: Crops, *, cam: bool = False, request: Hashable = None

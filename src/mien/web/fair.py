@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from mien.web.workers import Workers
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class _Flow:
         return self.had + min(nexts, default=0) + _EACH
 
 
-class FairPool:
+class FairPool(Workers):
     """A pool of threads whose queue is fair.
 
     Jobs are taken by virtual finish, as in weighted fair queueing, with the clock of start-time
@@ -59,33 +60,14 @@ class FairPool:
     """
 
     def __init__(self, threads: int, decoding: int) -> None:
-        self.threads = threads
+        super().__init__("picture", threads)
         self.decoding = decoding
         self.waiting = 0
         self.finished = 0
         self._clock = 0.0
         self._clients: dict[Hashable, _Flow] = {}
-        self._change = threading.Condition()
-        self._closing = False
         self._large = 0
         self._large_pixels = 0
-        self._running: list[threading.Thread] = []
-
-    def start(self) -> None:
-        """Start the threads."""
-        self._closing = False
-        for i in range(self.threads):
-            thread = threading.Thread(target=self._loop, name=f"picture-{i}", daemon=True)
-            thread.start()
-            self._running.append(thread)
-
-    def close(self) -> None:
-        """Finish what was submitted, then stop the threads."""
-        with self._change:
-            self._closing = True
-            self._change.notify_all()
-        while self._running:
-            self._running.pop().join()
 
     def submit(
         self, work: Callable[[], T], *, client: Hashable, request: Hashable, pixels: int = 0
@@ -154,7 +136,7 @@ class FairPool:
         room = self._large_pixels + pixels <= self.decoding
         return room and self._large < max(1, self.threads - 1)
 
-    def _loop(self) -> None:
+    def _work(self) -> None:
         while (job := self._take()) is not None:
             self._run(job)
             self.finished += 1
