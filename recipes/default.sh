@@ -1,0 +1,18 @@
+#!/bin/sh
+# The road to the embedded model and the ensemble: from public weights, in one command.
+#   recipes/default.sh FER2013 OUT
+# FER2013 holds train/<emotion>/, test/<emotion>/ and votes.csv (FER+). Run it again after any stop: what is done is
+# skipped, and a training resumes at its last epoch. It prints how long each step took. Minutes, machine and scores:
+# docs/experiments.md.
+set -eu
+data=$1 out=$2
+
+# Two members without a teacher, their ensemble, and the student that is distilled from it. A tenth of Training, by
+# groups of identical pictures, chooses the ensemble's weights and calibrates. The members' last epochs are kept.
+mien pipeline "$data" "$out" --raw --as-written --teacher none \
+    --families face_mobilenet,face_resnet --student student
+
+# PublicTest's annotators are other people than Training's: fitted to them, in five folds for the figures.
+for model in student ensemble; do
+    mien calibrate "$out/$model" "$data" --split test --out "$out/calibrated/$model"
+done
