@@ -33,6 +33,7 @@ dist: $(VENV)/made                  ## sdist and wheel, checked
 
 bench: $(VENV)/made                 ## speed and memory against a baseline in the same run
 	$(VENV)/bin/python -m benchmarks.inference
+	$(VENV)/bin/python -m benchmarks.detect --times
 
 $(DEMO)/made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEMO)
