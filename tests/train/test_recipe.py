@@ -185,7 +185,8 @@ def test_a_path_has_one_spelling():
 
 
 def test_the_digest_is_of_what_decides_a_training():
-    recipe = load("small", ["data.path=a", "targets.teacher=b"])
-    elsewhere = load("small", ["data.path=c", "targets.teacher=d", "kernels=stock"])
+    there, here = "network.start=x/one", "network.start=one"
+    recipe = load("small", ["data.path=a", "targets.teacher=b", there])
+    elsewhere = load("small", ["data.path=c", "targets.teacher=d", here, "kernels=stock"])
     assert recipe.digest == elsewhere.digest
-    assert recipe.digest != load("small", ["seed=1"]).digest
+    assert recipe.digest != load("small", ["seed=1", here]).digest

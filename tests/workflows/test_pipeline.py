@@ -137,12 +137,14 @@ def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
     """Nothing is timed or prepared; the student learns from the ensemble, and ships in int8."""
     small = tmp_path / "small.toml"
     small.write_text(
-        'epochs = 2\nbatch_size = 32\n[network]\ntrunk = "mobilenetv1_100"\n'
+        'epochs = 2\nbatch_size = 32\n[network]\ntrunk = "test_resnet"\nstart = "test_resnet"\n'
         "[targets]\nteacher_weight = 0.6\nteacher_views = 2\n"
     )
+    other = tmp_path / "test_resnet.toml"
+    other.write_text(small.read_text().replace('start = "test_resnet"', 'start = "random"'))
     options = replace(
-        OPTIONS, families=(MEMBERS[0],), as_written=True, raw=True, student=str(small),
-        overrides=(*OPTIONS.overrides, "epochs=2"),
+        OPTIONS, families=(str(other),), as_written=True, raw=True, student=str(small),
+        overrides=("network.size=24", "optimizer.lr=3e-3"),
     )  # fmt: skip
     out, talk = tmp_path / "out", Told()
     done = pipeline(source, out, options, talk=talk)
@@ -157,8 +159,8 @@ def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
     told = run.read_recipe(out / "runs" / "student").targets
     assert (told.teacher, told.teacher_weight) == (str(out / "ensemble"), 0.6)
     joined = bundle.load(out / "ensemble").card
-    last, first = card.lineage
-    assert f"taught by ensemble {joined.sha256[:12]}, from random" in last
+    last, first = card.lineage  # the student began with the member's weights
+    assert f"taught by ensemble {joined.sha256[:12]}, from {first}" in last
     assert (first,) == joined.lineage
     assert first.startswith(f"{MEMBERS[0]} (recipe ")
     again = pipeline(source, out, options, talk=Told())

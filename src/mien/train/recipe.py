@@ -133,9 +133,10 @@ class Recipe(Section):
 
     @property
     def digest(self) -> str:
-        """Short hash of all that decides the training, but for where data and teacher lie."""
+        """Short hash of all that decides the training, but for where files and folders lie."""
         tree = self._decisions()
         tree["data"]["path"] = tree["targets"]["teacher"] = ""
+        tree["network"]["start"] = Path(self.network.start).name
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
     def _decisions(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from mien.train.loop import State
 from mien.train.network import Network
 from mien.train.optim import kept_row
 from mien.train.recipe import Recipe, parse
+from mien.train.weights import runs_folder as runs_folder
 
 RECIPE, FACTS, HISTORY, CHECKPOINT = "recipe.toml", "run.json", "history.csv", "checkpoint.pt"
 LOCK = ".lock"
@@ -36,11 +37,6 @@ LINEAGE = "lineage"
 CONFUSION = "confusion.csv"
 BEST_WEIGHTS = "best.safetensors"
 """Weights of the best epoch by the held-out score; only early stopping writes them."""
-
-
-def runs_folder() -> Path:
-    """Where runs are kept: ``$MIEN_RUNS``, else ``runs/``."""
-    return Path(os.environ.get("MIEN_RUNS", "runs"))
 
 
 @contextmanager

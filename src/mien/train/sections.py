@@ -42,7 +42,7 @@ class Network(Section):
     """Further arguments of timm's ``create_model``, such as ``{ pad_type = "same" }``."""
     start: str = "random"
     """Starting weights: auto, random, imagenet, lite0, lite1, lite2, faceres, dlib, vgg16 (each
-    with ``:FILE`` for a package on disk), a model's name, a run's folder or a weights file."""
+    with ``:FILE`` for a package on disk), the name of a model or a run, or a weights file."""
     size: int = Field(default=96, ge=24, le=512)
     """Pixels a side inside the network; crops are upsampled to it."""
     init: Literal["stock", "dirac"] = "stock"

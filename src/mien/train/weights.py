@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,21 +62,25 @@ def _fits_half(value: Tensor) -> bool:
     return value.is_floating_point() and bool(value.abs().max() <= torch.finfo(torch.half).max)
 
 
+def runs_folder() -> Path:
+    """Where runs are kept: ``$MIEN_RUNS``, else ``runs/``."""
+    return Path(os.environ.get("MIEN_RUNS", "runs"))
+
+
 def find(name: str) -> Path:
-    """The file that a start names: a path, a run's folder, or a bundle that carries its weights.
+    """The file that a start names: a path, a run's name or folder, or a bundle with its weights.
 
     Raises:
         FileNotFoundError: there is none; the message says where it was looked for.
     """
     given = Path(name)
-    folders = [given, *(folder / name for folder in bundle.search_path())]
-    for path in (given, *(folder / FILE for folder in folders)):
+    places = [runs_folder(), *bundle.search_path()]
+    for path in (given, given / FILE, *(folder / name / FILE for folder in places)):
         if path.is_file():
             return path
-    places = ", ".join(str(folder) for folder in bundle.search_path())
     raise FileNotFoundError(
         f"network.start={name}: no such weights; give a .safetensors or .pth file, a run's folder, "
-        f"or a model with a {FILE} in {places}"
+        f"or the name of a run or model with a {FILE} in {', '.join(map(str, places))}"
     )
 
 

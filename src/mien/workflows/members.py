@@ -46,17 +46,23 @@ class Job:
 
 
 def recipe_of(choice: plan.Choice, job: Job, *, teacher: str) -> Recipe:
-    """The recipe of a network as the plan trains it."""
+    """The recipe of a network as the plan trains it; one may start from a member's weights."""
+    from mien.train.recipe import vary
+
     sizes, seed = choice.sizes, job.options.seed
     changed = [f"seed={seed}"]
     if not job.options.as_written:
         changed += [f"epochs={choice.epochs}", f"network.size={sizes[-1]}"]
         early = f'"0"={sizes[0]},"{plan.SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
         changed.append(f"sizes={{{early}}}")
-    return families.load(
+    made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
         teacher=teacher, images=len(job.data.of("train")),
     )  # fmt: skip
+    start = made.network.start
+    if start in {member.member for member in job.members} - {choice.member}:
+        return vary(made, {"network.start": str(job.run_of(start))})
+    return made
 
 
 def train(choice: plan.Choice, job: Job, *, teacher: str = "") -> None:
