@@ -201,6 +201,27 @@ def test_memory_of_large_pictures_is_given_back(model, monkeypatch):
     assert set(shrunk) == {model.session, model.detector.session}
 
 
+def test_memory_of_an_answer_that_nobody_read_is_given_back(model, monkeypatch):
+    trims = []
+    monkeypatch.setattr("mien.web.memory.trim", lambda *sessions: trims.append(sessions))
+    monkeypatch.setattr("mien.web.app._TRIM", 0.02)
+    app = create_app(model)
+    with TestClient(app):
+        time.sleep(0.2)
+        assert not trims
+        hold = app.state.gate.hold()
+        hold.add(5)
+        time.sleep(0.2)
+        assert not trims  # the client may still read it
+        hold.release()
+        until = time.monotonic() + 10
+        while len(trims) < 2:  # and once more, when the connection has been taken apart
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        time.sleep(0.2)
+        assert len(trims) == 2
+
+
 def test_a_session_is_emptied_by_a_run(model):
     shrink(model.session)
     shrink(model.detector.session)

@@ -79,6 +79,7 @@ class Analyst:
 
     def start(self) -> None:
         """Start the threads and warm both graphs up."""
+        memory.few_arenas()
         self.pool.start()
         self.batcher.start()
         self.model.find(np.zeros((64, 64, 3), np.uint8))

@@ -78,7 +78,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         gate.closing = False
         await asyncio.to_thread(analyst.start)
-        trimming = asyncio.create_task(_give_memory_back(analyst))
+        trimming = asyncio.create_task(_give_memory_back(analyst, gate))
         yield
         gate.closing = True
         trimming.cancel()
@@ -131,12 +131,14 @@ def create_app(
     return app
 
 
-async def _give_memory_back(analyst: Analyst) -> None:
-    """Trim while work goes on, and once after its end."""
-    trimmed = 0
+async def _give_memory_back(analyst: Analyst, gate: Gate) -> None:
+    """Trim while work goes on or bytes are given back, and once more after the last of them."""
+    seen, again = (0, 0), False
     while True:
         await asyncio.sleep(_TRIM)
-        # what a request that ran out of time has begun finishes later than the request
-        if analyst.pool.finished != trimmed:
-            trimmed = analyst.pool.finished
+        # what a request that ran out of time has begun finishes later than the request, and a
+        # connection that is cut off is taken apart later than its bytes are given back
+        now = analyst.pool.finished, gate.freed
+        if now != seen or again:
             await asyncio.to_thread(analyst.trim)
+        seen, again = now, now != seen

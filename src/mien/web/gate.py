@@ -44,6 +44,7 @@ class Hold:
     def release(self) -> None:
         """Give all bytes back; harmless when repeated."""
         self.gate.held -= self.size
+        self.gate.freed += self.size
         self.size, self.give_up = 0, None
         self.gate.holds.discard(self)
 
@@ -60,6 +61,7 @@ class Gate:
         self.requests = 0
         self.done = 0
         self.held = 0
+        self.freed = 0
         self.streams = 0
         self.holds: set[Hold] = set()
         self.closing = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     import onnxruntime
 
+_ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 _SIDE = 64  # of the picture that a run is given whose only purpose is its end
 _TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
@@ -42,17 +44,24 @@ def shrink(session: onnxruntime.InferenceSession) -> None:
 
 
 @cache
-def _malloc_trim() -> Callable[[int], int] | None:
+def _libc(name: str) -> Callable[..., int] | None:
     try:
-        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError, TypeError):  # not glibc
         return None
     return found
+
+
+def few_arenas() -> None:
+    """Let glibc's threads share two heaps: each thread's own keeps holes that others cannot use."""
+    if (mallopt := _libc("mallopt")) is not None:
+        mallopt(_ARENA_MAX, 2)
 
 
 def trim(*sessions: Any) -> None:
     """Give free memory back; of the C library's only where that is glibc."""
     for session in sessions:
         shrink(session)
-    if (malloc_trim := _malloc_trim()) is not None:
+    gc.collect()  # a connection that was cut off is a cycle, with its unsent bytes
+    if (malloc_trim := _libc("malloc_trim")) is not None:
         malloc_trim(0)
