@@ -194,10 +194,11 @@ def test_memory_of_large_pictures_is_given_back(model, monkeypatch):
         while len(shrunk) < 2:
             assert time.monotonic() < until
             time.sleep(0.02)
-        time.sleep(0.3)
-        done = len(shrunk)
-        time.sleep(0.3)
-        assert len(shrunk) == done  # and not when nothing has been done
+        done = 0
+        while len(shrunk) > done:  # and not when nothing has been done
+            assert time.monotonic() < until
+            done = len(shrunk)
+            time.sleep(0.5)
     assert set(shrunk) == {model.session, model.detector.session}
 
 
