@@ -1,5 +1,6 @@
 #!/bin/sh
-# The road to the embedded model and the ensemble: from public weights, in one command.
+# The road to the next embedded model and ensemble: from public weights, in one command. Not walked to its end yet:
+# what ships today came by recipes/lineage.
 #   recipes/default.sh FER2013 OUT
 # FER2013 holds train/<emotion>/, test/<emotion>/ and votes.csv (FER+). Run it again after any stop: what is done is
 # skipped, and a training resumes at its last epoch. It prints how long each step took. Minutes, machine and scores:
