@@ -20,7 +20,7 @@ from rich.table import Table
 
 from mien import images
 from mien.infer.boxes import turned_back
-from mien.infer.detect import RetinaFace
+from mien.infer.retinaface import RetinaFace
 
 SIZES = [40, 40, 48, 48, 56, 64, 80, 100, 130, 170, 220, 300]
 EMPTY = ("brick", "gravel", "grass", "page", "text", "moon", "rocket", "coffee", "horse", "retina",

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import images
-from mien.infer.detect import RetinaFace
+from mien.infer.retinaface import RetinaFace
 
 PHOTOS = (
     *(Path(skimage.__file__).parent / "data" / name for name in (

@@ -25,7 +25,7 @@ from mien import images
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.infer import boxes
 from mien.infer.crop import SIDE, crop_face, placement
-from mien.infer.detect import RetinaFace
+from mien.infer.retinaface import RetinaFace
 
 ENLARGE, MARGIN, GROUND = 3, 24, 480  # times, pixels of the crop, side of the canvas
 PIXELS = {".jpg", ".jpeg", ".png", ".webp"}

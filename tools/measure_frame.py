@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from mien.infer.crop import SIDE, crop_face, placement
-from mien.infer.detect import LANDMARKS, Detection, RetinaFace
+from mien.infer.detect import LANDMARKS, Detection
+from mien.infer.retinaface import RetinaFace
 
 ENLARGE, MARGIN = 3, 56  # margin in pixels of the crop
 MIRRORED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
