@@ -207,14 +207,14 @@ def _outputs(given: Mapping[str, str], made: Made) -> list[Output]:
     return found
 
 
-_OWN = {"--jsonl": ".jsonl", "--csv": ".csv", "--parquet": ".parquet"}
-_OTHERS = frozenset((*_OWN.values(), ".json", ".ods", ".xls", ".xlsm", ".xlsx"))
+_ENDINGS = frozenset((".csv", ".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsm", ".xlsx"))
+"""What says the format of a table; other endings are anybody's."""
 
 
 def _check_ending(option: str, place: str) -> None:
     """Refuse a name that promises another format: a spreadsheet would not open it."""
-    own, ending = _OWN[option], Path(place).suffix.lower()
-    if ending != own and ending in _OTHERS:
+    own, ending = f".{option.removeprefix('--')}", Path(place).suffix.lower()
+    if ending != own and ending in _ENDINGS:
         raise ValueError(
             f"{option} {place}: {option} does not write {ending} files; name one that ends in {own}"
         )
