@@ -20,7 +20,7 @@ from rich.table import Table
 
 from mien import images
 from mien.infer.boxes import turned_back
-from mien.infer.detect import RetinaFace
+from mien.infer.detect import Detector, default_detector
 
 SIZES = [40, 40, 48, 48, 56, 64, 80, 100, 130, 170, 220, 300]
 EMPTY = ("brick", "gravel", "grass", "page", "text", "moon", "rocket", "coffee", "horse", "retina",
@@ -29,7 +29,7 @@ EMPTY = ("brick", "gravel", "grass", "page", "text", "moon", "rocket", "coffee",
 DOUBTFUL = ("chelsea", "coins", "logo")  # a cat, heads on coins, a drawn face
 
 
-def found_by_size(detector: RetinaFace, console: Console) -> None:
+def found_by_size(detector: Detector, console: Console) -> None:
     """Print how many faces of each size are found on sixteen textured montages, and false ones."""
     made: dict[int, list[int]] = {size: [] for size in sorted(set(SIZES))}
     false = 0
@@ -65,7 +65,7 @@ def recall(folder: Path, console: Console) -> None:
     ``truth.json`` maps files to boxes [x0, y0, x1, y1, kind]: F a face, I one to ignore.
     """
     truth = json.loads((folder / "truth.json").read_text())
-    detector = RetinaFace(threads=1)
+    detector = default_detector(threads=1)
     table = Table("turned by", "40 px and more", "20 to 40", "below 20", "false, or unlisted")
     for quarters in range(4):
         sizes: dict[int, list[int]] = {0: [], 1: [], 2: []}
@@ -101,8 +101,8 @@ def times(console: Console) -> None:
         "12 MP, one face": np.asarray(astronaut.resize((4000, 3000))),
         "640x480, no face": np.asarray(gravel.resize((640, 480))),
     }
-    old, new = before.module("infer.detect").BlazeFace(threads=1), RetinaFace(threads=1)
-    table = Table("search, min_face 40", "BlazeFace, ms", "RetinaFace, ms", "ratio",
+    old, new = before.module("infer.detect").BlazeFace(threads=1), default_detector(threads=1)
+    table = Table("search, min_face 40", "BlazeFace, ms", "today, ms", "ratio",
                   title="CPU time on one thread, least of many runs")  # fmt: skip
     for name, picture in cases.items():
         repeats = 25 if picture.size < 4e6 else 5
@@ -123,7 +123,7 @@ def main() -> None:
     if args.truth:
         recall(args.truth, console)
     if not args.times:
-        found_by_size(RetinaFace(), console)
+        found_by_size(default_detector(), console)
     times(console)
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mien import images
-from mien.infer.detect import RetinaFace
+from mien.infer.detect import default_detector
 
 PHOTOS = (
     *(Path(skimage.__file__).parent / "data" / name for name in (
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--least", type=float, default=None, help="the detector's threshold")
     args = parser.parse_args()
     console = Console(width=120)
-    detector = RetinaFace() if args.least is None else RetinaFace(threshold=args.least)
+    detector = default_detector(threshold=args.least)
     seen: dict[str, list[int]] = {}
     for kind, name, picture in pictures(args.more):
         for min_face in (40, 20):
@@ -122,7 +122,7 @@ def main() -> None:
                 side = max(face.box[2] - face.box[0], face.box[3] - face.box[1])
                 console.print(f"{name}, min_face {min_face}: {face.score:.2f}, {side:.0f} px")
     table = Table("pictures without a face", "pictures", "with a detection", "detections",
-                  title=f"false faces at a threshold of {detector.threshold}")  # fmt: skip
+                  title=f"false faces, threshold: {args.least or 'its own'}")  # fmt: skip
     for name, counts in seen.items():
         table.add_row(name, *map(str, counts))
     console.print(table)

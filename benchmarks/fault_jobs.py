@@ -15,28 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from tests.infer.footage import crossing, write
-from tests.tiny import make_bundle
+from tests.tiny import make_bundle, write_recipe
 
 from mien.bundle import sha256
 from mien.emotions import EMOTIONS
 
 LIMIT = 600
 """Seconds after which a command counts as hung."""
-RECIPE = """
-epochs = 4
-batch_size = 16
-data.nonfaces = 0.0
-ema = 0.8
-[network]
-trunk = "test_resnet"
-start = "random"
-size = 24
-trunk_args = { channels = [8, 8, 16, 16] }
-[tune]
-epochs = 2
-[tune.space]
-"optimizer.lr" = { low = 1e-3, high = 1e-2, log = true }
-"""
 Items = dict[str, Any]
 
 
@@ -111,8 +96,7 @@ def make_place(root: Path) -> list[Job]:
             few.write_bytes(path.read_bytes())
     write(root / "film.mp4", [crossing(n / 40) for n in range(40)], [n / 8 for n in range(40)])
     bundle = make_bundle(root / "bundle")
-    (root / "tiny.toml").write_text(RECIPE)
-    recipe, data = root / "tiny.toml", root / "prepared"
+    recipe, data = write_recipe(root / "tiny.toml", epochs=4, trial_epochs=2), root / "prepared"
     look = ["--bundle", "none", "--no-detector"]
     predict = ["predict", root / "faces", "--crops", "--model", bundle, "--threads", 1]
     prepare = Job("data prepare", lambda out: ["data", "prepare", root / "few", out / "d", *look],

@@ -25,7 +25,7 @@ from mien import images
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.infer import boxes
 from mien.infer.crop import SIDE, crop_face, placement
-from mien.infer.detect import RetinaFace
+from mien.infer.detect import default_detector
 
 ENLARGE, MARGIN, GROUND = 3, 24, 480  # times, pixels of the crop, side of the canvas
 PIXELS = {".jpg", ".jpeg", ".png", ".webp"}
@@ -34,7 +34,7 @@ PIXELS = {".jpg", ".jpeg", ".png", ".webp"}
 def places(photos: list[Path], console: Console) -> None:
     """Print how crops of the same faces differ in size and place between the detectors."""
     old_crop, old = before.module("infer.crop"), before.module("infer.detect").BlazeFace()
-    new, differences, middle = RetinaFace(), [], np.array([SIDE / 2, SIDE / 2, 1])
+    new, differences, middle = default_detector(), [], np.array([SIDE / 2, SIDE / 2, 1])
     for path in photos:
         picture = images.read(path)
         after = new.detect(picture)
@@ -87,7 +87,7 @@ def sampled(folder: Path, votes: Path, count: int) -> Iterator[tuple[np.ndarray,
 def answers(folder: Path, votes: Path, count: int, console: Console) -> None:
     """Print how right answers are to the originals and to the crops of either detector."""
     model, old_crop = mien.load(), before.module("infer.crop")
-    old, new = before.module("infer.detect").BlazeFace(), RetinaFace()
+    old, new = before.module("infer.detect").BlazeFace(), default_detector()
     cut: dict[str, list[np.ndarray]] = {"FER-2013's own": [], "BlazeFace's": [], "today's": []}
     truth, missed = [], {"BlazeFace's": 0, "today's": 0}
     for crop, label, choice in sampled(folder, votes, count):

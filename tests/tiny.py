@@ -1,4 +1,4 @@
-"""A made bundle of a few ONNX nodes that honours the graph's contract: no training, no torch."""
+"""A made bundle of a few ONNX nodes that honours the graph's contract, and a recipe of seconds."""
 
 from pathlib import Path
 
@@ -47,3 +47,23 @@ def make_bundle(folder: Path, *, seed: int = 0, cam: bool = True) -> Path:
     onnx.save(model, folder / GRAPH)
     Card(name=folder.name, sha256=sha256(folder / GRAPH)).write(folder / CARD)
     return folder
+
+
+def write_recipe(path: Path, *, epochs: int, trial_epochs: int) -> Path:
+    """Write the recipe of a network that one core trains in seconds; returns the path."""
+    path.write_text(f"""
+epochs = {epochs}
+batch_size = 16
+data.nonfaces = 0.0
+ema = 0.8
+[network]
+trunk = "test_resnet"
+start = "random"
+size = 24
+trunk_args = {{ channels = [8, 8, 16, 16] }}
+[tune]
+epochs = {trial_epochs}
+[tune.space]
+"optimizer.lr" = {{ low = 1e-3, high = 1e-2, log = true }}
+""")
+    return path

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from mien.infer.crop import SIDE, crop_face, placement
-from mien.infer.detect import LANDMARKS, Detection, RetinaFace
+from mien.infer.detect import LANDMARKS, Detection, Detector, default_detector
 
 ENLARGE, MARGIN = 3, 56  # margin in pixels of the crop
 MIRRORED = [1, 0, 2, 4, 3]  # landmarks of a mirrored face
@@ -31,13 +31,13 @@ def framed(crop: np.ndarray, enlarge: int = ENLARGE) -> np.ndarray:
     return np.asarray(grey.resize((side, side), Image.Resampling.BICUBIC).convert("RGB"))
 
 
-def find(detector: RetinaFace, crop: np.ndarray) -> Detection | None:
+def find(detector: Detector, crop: np.ndarray) -> Detection | None:
     """The best face of a framed crop, in pixels of the framed picture."""
     faces = detector.detect(framed(crop))
     return faces[0] if faces else None
 
 
-def measure(detector: RetinaFace, crops: list[np.ndarray]) -> None:
+def measure(detector: Detector, crops: list[np.ndarray]) -> None:
     """Print landmarks and box: median, and half of the range that holds the middle 68 %."""
     found = [face for face in (find(detector, crop) for crop in crops) if face]
     print(f"found {len(found)} of {len(crops)} ({len(found) / len(crops):.1%})")
@@ -56,7 +56,7 @@ def measure(detector: RetinaFace, crops: list[np.ndarray]) -> None:
           f"{np.quantile(np.abs(roll), 0.9):.0f} degrees")  # fmt: skip
 
 
-def paste_back(detector: RetinaFace, crops: list[np.ndarray]) -> None:
+def paste_back(detector: Detector, crops: list[np.ndarray]) -> None:
     """Print how close crops come back to themselves from a larger canvas."""
     corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]])
     own = np.pad(np.full((SIDE, SIDE), 255, np.uint8), MARGIN).repeat(ENLARGE, 0).repeat(ENLARGE, 1)
@@ -93,7 +93,7 @@ def main() -> None:
     paths = sorted(args.train.glob("*/*.png"))
     chosen = np.random.default_rng(0).permutation(len(paths))[: args.sample + args.paste]
     crops = [np.asarray(Image.open(paths[i]).convert("L")) for i in chosen]
-    detector = RetinaFace(threshold=0.3)  # heads cut short are found with less certainty
+    detector = default_detector(threshold=0.3)  # heads cut short are found with less certainty
     measure(detector, crops[: args.sample])
     paste_back(detector, crops[args.sample :])
 

@@ -4,6 +4,7 @@ Every array of seven scores in mien follows ``EMOTIONS`` (FER-2013's folder name
 order); every array of ten follows ``BALLOT`` (the columns of FER+, Barsoum et al. 2016).
 """
 
+import unicodedata
 from enum import StrEnum
 
 import numpy as np
@@ -78,8 +79,15 @@ _SYNONYMS: dict[Emotion, tuple[str, ...]] = {
     )
     for emotion in EMOTIONS
 }
+
+
+def _bare(name: str) -> str:
+    """A name without what spellings differ in: case, hyphens, accents as signs of their own."""
+    return unicodedata.normalize("NFC", name).strip().casefold().replace("_", "").replace("-", "")
+
+
 _BY_NAME: dict[str, Emotion] = {
-    word: emotion for emotion in EMOTIONS for word in (emotion.value, *_SYNONYMS[emotion])
+    _bare(word): emotion for emotion in EMOTIONS for word in (emotion.value, *_SYNONYMS[emotion])
 }
 
 
@@ -95,7 +103,7 @@ def names(language: str = "en") -> tuple[str, ...]:
 
 def parse(name: str) -> Emotion | None:
     """The emotion that a folder or column name means (any case, common synonyms), or None."""
-    return _BY_NAME.get(name.strip().lower().replace("_", "").replace("-", ""))
+    return _BY_NAME.get(_bare(name))
 
 
 def synonyms() -> dict[Emotion, tuple[str, ...]]:

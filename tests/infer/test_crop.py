@@ -5,7 +5,8 @@ from PIL import Image
 
 from mien import images
 from mien.infer.crop import SIDE, crop_face, placement, similarity, to_crop, warp
-from mien.infer.detect import LANDMARKS, Detection, RetinaFace
+from mien.infer.detect import LANDMARKS, Detection
+from mien.infer.retinaface import RetinaFace
 
 TEMPLATE = np.array(list(LANDMARKS.values()), np.float32)
 

@@ -16,7 +16,9 @@ def test_every_recipe_parses_states_its_command_and_round_trips(path: Path):
     assert recipe.same_training(parse(tomllib.loads(recipe.to_toml())))
     about, command = path.read_text(encoding="utf-8").splitlines()[:2]
     assert about.startswith("# ") and about.endswith(".") and len(about) <= 124
-    assert command == f"# mien train {path.stem} DATA"
+    assert command in (
+        f"# mien train {path.stem} DATA", f"# mien pipeline DATA OUT --student {path.stem}"
+    )  # fmt: skip
 
 
 def test_unknown_key_names_the_nearest():

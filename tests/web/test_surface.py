@@ -59,6 +59,15 @@ def test_counts_are_prometheus(client, photo):
     assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=")
 
 
+def test_every_route_is_counted_under_its_own_path(client):
+    described = client.get("/openapi.json").json()["paths"]
+    for path in (*described, "/", "/docs", "/config.json", "/openapi.json", "/metrics"):
+        client.head(path)
+    text = client.get("/metrics").text
+    for path in (*described, "/", "/docs", "/config.json", "/openapi.json", "/metrics"):
+        assert f'mien_request_seconds_count{{path="{path}"}}' in text, path
+
+
 def test_counts_need_the_token_where_there_is_one(model):
     with TestClient(create_app(model, token="sesame")) as client:
         assert client.get("/metrics").status_code == 401

@@ -104,6 +104,10 @@ CARD: dict[str, tuple[str, str]] = {
     "unclear_threshold": ("share, 0 to 1", "From which `unclear` a face is called unclear."),
     "network": ("object", "Members, their sizes and weights, and how the graph is stored."),
     "start": ("text", "Origin and licence of the starting weights."),
+    "lineage": (
+        "list of lines",
+        "Each training behind it, its teacher's included, with content hashes.",
+    ),
     "data": ("object", "What it was trained on, with a fingerprint."),
     "metrics": ("object", "Figures with their split and 95 % interval."),
     "cost": ("object", "Parameters, multiply-adds, bytes, milliseconds a face."),

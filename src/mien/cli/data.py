@@ -103,7 +103,7 @@ def prepare(
 
     - CK+: cohn-kanade-images/S005/001/… and Emotion/S005/001/…_emotion.txt; or ckextended.csv
 
-    - JAFFE: KA.AN1.39.tiff in one folder
+    - JAFFE and KDEF: file names such as KA.AN1.39.tiff and AF01ANHL.JPG
 
     Example: mien data prepare downloads/fer2013 data/fer
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -104,8 +104,10 @@ def predict(
         raise ValueError(f"--annotate {annotate}: a file; name a folder for the copies")
     if explain and annotate is None:
         raise ValueError("--explain: draws on annotated pictures; add --annotate FOLDER")
+    places = {"--jsonl": jsonl, "--csv": csv, "--parquet": parquet}
+    given = {option: str(place) for option, place in places.items() if place is not None}
     if engine == "ray":
-        if parquet is None or jsonl or csv or annotate or as_json:
+        if parquet is None or len(given) > 1 or annotate or as_json:
             raise ValueError("--engine ray: writes Parquet alone; give --parquet FOLDER")
         _on_ray(
             paths, parquet,
@@ -131,7 +133,7 @@ def predict(
     for each in copies:
         each.check(fresh=overwrite)
     made = Made.by(loaded, crops=crops, min_face=min_face)
-    job = Job(sources, _outputs(jsonl, csv, parquet, made), copies)
+    job = Job(sources, _outputs(given, made), copies)
     job.open(fresh=overwrite, retry=retry)
     found = analyze_many(
         loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
@@ -181,38 +183,38 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
         raise typer.Exit(1)
 
 
-def _outputs(jsonl: Path | None, csv: Path | None, parquet: str | None, made: Made) -> list[Output]:
-    """Outputs whose places can be written to; none is touched yet."""
+def _outputs(given: Mapping[str, str], made: Made) -> list[Output]:
+    """An output for each option and its place, which can be written to; none is touched yet."""
     from mien.infer.outputs import CsvOutput, JsonLinesOutput, check_file
     from mien.infer.parquet import ParquetOutput, check_folder
 
-    if parquet is not None and "://" in parquet:
-        raise ValueError(f"--parquet {parquet}: an address; add --engine ray, or name a folder")
-    for option, place in (("--csv", csv), ("--jsonl", jsonl), ("--parquet", parquet)):
+    kinds: dict[str, tuple[Callable[[Path, Made], Output], Callable[[Path], None]]] = {
+        "--jsonl": (JsonLinesOutput, check_file),
+        "--csv": (CsvOutput, check_file),
+        "--parquet": (ParquetOutput, check_folder),
+    }
+    for option, place in given.items():
+        if option == "--parquet" and "://" in place:
+            raise ValueError(f"{option} {place}: an address; add --engine ray, or name a folder")
         _check_ending(option, place)
     found: list[Output] = []
-    for path, kind in ((jsonl, JsonLinesOutput), (csv, CsvOutput)):
-        if path is not None:
-            check_file(path)
-            found.append(kind(path, made))
-    if parquet is not None:
-        check_folder(Path(parquet))
-        found.append(ParquetOutput(Path(parquet), made))
+    for option, place in given.items():
+        kind, check = kinds[option]
+        check(Path(place))
+        found.append(kind(Path(place), made))
     if len({output.path.resolve() for output in found}) < len(found):
-        raise ValueError(
-            "--csv, --jsonl and --parquet: two of them name the same place; give each its own"
-        )
+        raise ValueError(f"{', '.join(given)}: two of them name the same place; give each its own")
     return found
 
 
-_OWN = {"--csv": ".csv", "--jsonl": ".jsonl", "--parquet": ".parquet"}
-_OTHERS = frozenset((*_OWN.values(), ".json", ".ods", ".xls", ".xlsm", ".xlsx"))
+_ENDINGS = frozenset((".csv", ".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsm", ".xlsx"))
+"""What says the format of a table; other endings are anybody's."""
 
 
-def _check_ending(option: str, place: Path | str | None) -> None:
+def _check_ending(option: str, place: str) -> None:
     """Refuse a name that promises another format: a spreadsheet would not open it."""
-    own, ending = _OWN[option], Path(place or "").suffix.lower()
-    if ending != own and ending in _OTHERS:
+    own, ending = f".{option.removeprefix('--')}", Path(place).suffix.lower()
+    if ending != own and ending in _ENDINGS:
         raise ValueError(
             f"{option} {place}: {option} does not write {ending} files; name one that ends in {own}"
         )

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from mien.data.ballots import merge_votes
 from mien.data.entries import Listing
-from mien.data.formats import affectnet, ckplus, ferplus, jaffe, label_table, rafdb
+from mien.data.formats import affectnet, ckplus, ferplus, label_table, rafdb
+from mien.data.formats.coded import JAFFE, KDEF
 from mien.data.formats.folders import list_folder
-from mien.data.formats.labelled import to_listing
+from mien.data.formats.labelled import Labels, to_listing
 from mien.data.formats.pixelcsv import FILES, header, is_pixel_csv, list_csv
 from mien.data.text_table import refuse_binary, shown
 from mien.data.tree import Tree, grow
 from mien.data.words import NUMBERS, check_mapping
 
 VOTE_FILES = ("votes.csv", "fer2013new.csv")
-FORMATS = (rafdb, ferplus, ckplus, affectnet, jaffe)
-"""Layouts that leave no doubt, each with ``find`` and ``read``; the first that finds itself."""
+
+
+class Format(Protocol):
+    """What a layout is, as a module or an object."""
+
+    def find(self, tree: Tree, /) -> list[str]:
+        """The files by which a tree is known to have it; none for another layout."""
+        ...
+
+    def read(self, tree: Tree, found: list[str], /) -> Labels:
+        """What those files say of the tree's pictures."""
+        ...
+
+
+FORMATS: tuple[Format, ...] = (rafdb, ferplus, ckplus, affectnet, JAFFE, KDEF)
+"""Layouts that leave no doubt; the first that finds itself is taken."""
 
 
 def list_source(

@@ -147,7 +147,7 @@ def degrade(grey: Tensor, draws: Draws) -> Tensor:
     """(N, 1, 48, 48) pictures with another gamma, and some as if a small face had been enlarged."""
     if bool((draws.gamma != 1).any()):
         grey = 255 * (grey / 255) ** draws.gamma.view(-1, 1, 1, 1)
-    for side in draws.side.unique().tolist():
+    for side in sorted(set(draws.side.tolist())):
         if side < SIDE:
             rows = draws.side == side
             small = F.interpolate(grey[rows], size=(side, side), mode="area")

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
+from starlette.routing import Route
 
 from mien import __version__
 from mien.web import files, numbers, problems, routes
@@ -24,10 +25,6 @@ from mien.web.prometheus import Metrics
 if TYPE_CHECKING:
     from mien.infer.model import Model
 
-_PATHS = frozenset(
-    ("/", "/config.json", "/docs", "/healthz", "/metrics", "/openapi.json", "/readyz",
-     "/v1/analyze", "/v1/classify", "/v1/models")
-)  # fmt: skip
 _TRIM = 2.0  # seconds between two looks at whether memory can be given back
 DESCRIPTION = """
 Pictures are worked on in memory and never stored. Scores say how people would describe the
@@ -71,7 +68,7 @@ def create_app(
     limits = limits or Limits()
     analyst = Analyst(model, limits, threads=threads, batching=batching)
     gate = Gate(limits)
-    metrics = Metrics(analyst, gate, _PATHS)
+    metrics = Metrics(analyst, gate)
     tokens = Tokens(token, limits.guesses)
 
     @asynccontextmanager
@@ -99,10 +96,14 @@ def create_app(
     app.state.gate, app.state.metrics = gate, metrics
     problems.install(app)
     security = [Depends(tokens)] + ([Depends(scheme)] if token else [])
-    app.include_router(routes.v1(analyst, gate), prefix="/v1", dependencies=security)
-    app.include_router(routes.health(analyst, gate))
-    app.include_router(routes.counts(metrics), dependencies=security)
-    app.include_router(routes.streams(analyst, gate, metrics, tokens), prefix="/v1")
+    routers: tuple[tuple[str, APIRouter, list[Any]], ...] = (
+        ("/v1", routes.v1(analyst, gate), security),
+        ("", routes.health(analyst, gate), []),
+        ("", routes.counts(metrics), security),
+        ("/v1", routes.streams(analyst, gate, metrics, tokens), []),
+    )
+    for prefix, router, checks in routers:
+        app.include_router(router, prefix=prefix, dependencies=checks)
 
     @app.get("/config.json", include_in_schema=False)
     def _config() -> JSONResponse:
@@ -116,6 +117,11 @@ def create_app(
         return JSONResponse(numbers.config(model.bundle, mode="served", **more))
 
     files.mount(app)
+    # FastAPI keeps routers whole or takes them apart, by its version
+    given = (("", app.routes), *((prefix, router.routes) for prefix, router, _ in routers))
+    metrics.routes = frozenset(
+        prefix + route.path for prefix, each in given for route in each if isinstance(route, Route)
+    )
     if allowed:
         from starlette.middleware.cors import CORSMiddleware
 

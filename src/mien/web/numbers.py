@@ -5,7 +5,7 @@ from typing import Any
 from mien import __version__
 from mien.bundle import Bundle
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE, UNKNOWN
-from mien.infer import boxes, crop, detect, levels, resizing
+from mien.infer import crop, detect
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
 from mien.mix import TINY, Mix
@@ -47,35 +47,7 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "seven": BALLOT_INDEX,
             "unclear": [UNKNOWN, NOT_A_FACE],
         },
-        "detector": {
-            "seen": levels.SEEN,
-            "least": levels.ENLARGED_BELOW,
-            "minFace": levels.DEFAULT_MIN_FACE,
-            "whole": levels.WHOLE,
-            "baseSide": levels.BASE_SIDE,
-            "step": levels.STEP,
-            "small": levels.SMALL,
-            "tile": levels.TILE,
-            "shared": levels.SHARED,
-            "levels": boxes.LEVELS,
-            "units": [boxes.MOVE, boxes.GROW],
-            "overlap": boxes.OVERLAP,
-            "inside": boxes.INSIDE,
-            "grid": resizing.GRID,
-            "threshold": [detect.THRESHOLD, detect.CANDIDATE],
-            "large": [detect.LARGE, detect.EASE],
-            "doubt": [detect.DOUBT, detect.DOUBT_LARGE],
-            "again": [detect.FAINTEST, detect.CENTRED],
-            "margin": [detect.MARGIN_SIDE, detect.MARGIN],
-            "largest": detect.LARGEST,
-            "upright": detect.UPRIGHT,
-            "sure": detect.SURE,
-            "witnesses": detect.WITNESSES,
-            "around": [detect.FACE_SIDE, detect.AROUND_SIDE],
-            "turnSide": detect.TURN_SIDE,
-            "told": detect.TOLD,
-            "more": detect.MORE,
-        },
+        "detector": detect.default_detector().numbers,
         "crop": {
             "side": crop.SIDE,
             "frame": list(detect.LANDMARKS.values()),

@@ -25,14 +25,14 @@ class Metrics(Collector):
     Args:
         analyst: who does the work.
         gate: who admits it.
-        routes: paths that have a label of their own; all others are "other", so that no client
-            can make labels.
     """
 
-    def __init__(self, analyst: Analyst, gate: Gate, routes: frozenset[str]) -> None:
+    routes: frozenset[str] = frozenset()
+    """Paths that have a label of their own; all others are "other": no client can make labels."""
+
+    def __init__(self, analyst: Analyst, gate: Gate) -> None:
         self.analyst = analyst
         self.gate = gate
-        self.routes = routes
         self.connections: Callable[[], int] | None = None
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket
+from pydantic import BaseModel
 
 from mien import __version__, bundle
 from mien.web import problems, schemas
 from mien.web.analyst import Analyst, Asker
 from mien.web.answers import Answer
 from mien.web.auth import Tokens, client_of
-from mien.web.gate import Gate, Hold, unavailable
+from mien.web.gate import Gate, unavailable
 from mien.web.guard import refuse
 from mien.web.problems import Problem
 from mien.web.prometheus import CONTENT_TYPE, Metrics
 from mien.web.stream import Stream, min_face_of
 from mien.web.uploads import FIELD, IMAGES, read_uploads
 
+Job = Callable[..., Awaitable[list[bytes]]]
+"""What an ``Analyst`` makes of uploads: pieces of one JSON list."""
 LOG = logging.getLogger("mien.web")
 
 _BUSY = problems.responses(400, 401, 403, 408, 413, 415, 421, 422, 429, 503)
@@ -66,14 +70,14 @@ def v1(analyst: Analyst, gate: Gate) -> APIRouter:
     router = APIRouter(tags=["faces"])
     limits = analyst.limits
 
-    def begin(request: Request) -> Hold:
+    async def run(request: Request, job: Job, options: BaseModel, at_most: int) -> Response:
         hold = gate.hold()
         request.scope["mien.hold"] = hold  # the middleware releases it, when all has been sent
-        return hold
-
-    def answer(pieces: list[bytes], hold: Hold) -> Answer:
-        hold.add(sum(map(len, pieces)))
-        return Answer(pieces, hold, seconds=limits.seconds)
+        uploads = await read_uploads(request, limits, hold, at_most=at_most)
+        with gate.place():
+            pieces = await job(uploads, Asker(client_of(request)), **options.model_dump())
+            hold.add(sum(map(len, pieces)))
+            return Answer(pieces, hold, seconds=limits.seconds)
 
     # The model of an answer is for the description alone: checking it would take the event loop.
     @router.post(
@@ -86,11 +90,7 @@ def v1(analyst: Analyst, gate: Gate) -> APIRouter:
         request: Request, options: Annotated[schemas.AnalyzeOptions, Query()]
     ) -> Response:
         """Find and score the faces of one or many pictures."""
-        hold = begin(request)
-        uploads = await read_uploads(request, limits, hold, at_most=limits.pictures)
-        with gate.place():
-            asker = Asker(client_of(request))
-            return answer(await analyst.analyze(uploads, asker, **options.model_dump()), hold)
+        return await run(request, analyst.analyze, options, limits.pictures)
 
     @router.post(
         "/classify",
@@ -102,11 +102,7 @@ def v1(analyst: Analyst, gate: Gate) -> APIRouter:
         request: Request, options: Annotated[schemas.ClassifyOptions, Query()]
     ) -> Response:
         """Score ready crops: pictures, or grey 48x48 bytes one after the other (octet-stream)."""
-        hold = begin(request)
-        uploads = await read_uploads(request, limits, hold, at_most=limits.crops)
-        with gate.place():
-            asker = Asker(client_of(request))
-            return answer(await analyst.classify(uploads, asker, **options.model_dump()), hold)
+        return await run(request, analyst.classify, options, limits.crops)
 
     @router.get(
         "/models", response_model=list[schemas.ModelInfo], responses=problems.responses(401, 429)

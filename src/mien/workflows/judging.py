@@ -56,11 +56,10 @@ def finder_with(detector: Detector, key: str) -> Finder:
 
 def face_finder() -> Finder:
     """The finder with the detector that ``mien predict`` uses."""
-    from mien.bundle import sha256
     from mien.infer.detect import default_detector
 
     detector = default_detector()
-    return finder_with(detector, f"{detector.name} {sha256(detector.path)[:8]}")
+    return finder_with(detector, detector.key)
 
 
 def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
@@ -73,13 +72,12 @@ def judge_with(bundle: str | None, *, detector: bool = True) -> Judge | None:
 
     if bundle is None and not detector:
         return None
-    from mien.bundle import sha256
     from mien.infer.detect import default_detector
 
     names = []
     finder = default_detector(threshold=LEAST_SCORE)
     if detector:
-        names.append(f"{finder.name} {sha256(finder.path)[:8]}")
+        names.append(finder.key)
     unclear = None
     if bundle is not None:
         import mien

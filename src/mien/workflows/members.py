@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.measure.predictions import Predictions
-from mien.workflows import evaluation, families, plan
+from mien.workflows import evaluation, families
+from mien.workflows.plan import SMALL_EPOCHS, Choice, Plan
 from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps
 from mien.workflows.truth import classify
@@ -30,13 +31,13 @@ class Job:
     folder: Path
     data: Dataset
     networks: dict[str, families.Member]
-    plan: plan.Plan
+    plan: Plan
     options: Options
     steps: Steps
     talk: Talk
 
     @property
-    def members(self) -> list[plan.Choice]:
+    def members(self) -> list[Choice]:
         """What is trained for the ensemble."""
         return [choice for choice in self.plan.choices if choice.member != STUDENT]
 
@@ -45,7 +46,7 @@ class Job:
         return self.out / RUNS / member
 
 
-def recipe_of(choice: plan.Choice, job: Job, *, teacher: str) -> Recipe:
+def recipe_of(choice: Choice, job: Job, *, teacher: str) -> Recipe:
     """The recipe of a network as the plan trains it; one may start from a member's weights."""
     from mien.train.recipe import vary
 
@@ -53,7 +54,7 @@ def recipe_of(choice: plan.Choice, job: Job, *, teacher: str) -> Recipe:
     changed = [f"seed={seed}"]
     if not job.options.as_written:
         changed += [f"epochs={choice.epochs}", f"network.size={sizes[-1]}"]
-        early = f'"0"={sizes[0]},"{plan.SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
+        early = f'"0"={sizes[0]},"{SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
         changed.append(f"sizes={{{early}}}")
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
@@ -65,7 +66,7 @@ def recipe_of(choice: plan.Choice, job: Job, *, teacher: str) -> Recipe:
     return made
 
 
-def train(choice: plan.Choice, job: Job, *, teacher: str = "") -> None:
+def train(choice: Choice, job: Job, *, teacher: str = "") -> None:
     """Train one network, or resume its training; ``teacher`` is a bundle that it learns from."""
     from mien import bundle
     from mien.train.fit import fit
@@ -136,7 +137,7 @@ def join(tables: dict[str, dict[str, Predictions]], job: Job) -> None:
     )
 
 
-def teach(choice: plan.Choice, job: Job) -> None:
+def teach(choice: Choice, job: Job) -> None:
     """Distil the ensemble into one network, ship it in int8 with one view, and measure it.
 
     Its scores are calibrated on ``valid``, which neither it nor its teacher was trained on.

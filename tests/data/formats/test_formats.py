@@ -157,16 +157,23 @@ def test_ferplus(tmp_path):
     assert labels(list_source(tmp_path / "b"))["FER2013Test/fer0000004.png"] == "happy"
 
 
-def test_jaffe(tmp_path):
-    codes = {"AN": "angry", "DI": "disgust", "FE": "fear", "HA": "happy", "NE": "neutral",
-             "SA": "sad", "SU": "surprise"}  # fmt: skip
-    for i, code in enumerate(codes):
-        picture(tmp_path / "jaffe" / f"KA.{code}1.{39 + i}.tiff", side=64)
-    picture(tmp_path / "jaffe" / "screenshot.png")
-    found = labels(list_source(tmp_path / "jaffe"))
-    for i, (code, emotion) in enumerate(codes.items()):
-        assert found[f"KA.{code}1.{39 + i}.tiff"] == emotion
-    assert found["screenshot.png"][0] == "no-label"
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("KA.{}1.39.tiff", "AN DI FE HA NE SA SU"),
+        ("KA/af01{}hl.jpg", "an di af ha ne sa su"),
+        ("BM35{}S.JPG", "AN DI AF HA NE SA SU"),
+    ],
+)
+def test_jaffe_and_kdef_tell_it_in_the_name(tmp_path, name, codes):
+    for code in codes.split():
+        picture(tmp_path / "set" / name.format(code), side=64)
+    picture(tmp_path / "set" / "screenshot.png")
+    picture(tmp_path / "set" / "BM24.JPG")  # KDEF itself has such names
+    found = labels(list_source(tmp_path / "set"))
+    emotions = [found[name.format(code)] for code in codes.split()]
+    assert emotions == ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
+    assert found["screenshot.png"][0] == found["BM24.JPG"][0] == "no-label"
 
 
 def test_ckplus(tmp_path):

@@ -10,21 +10,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-import numpy as np
-
-from mien.data.entries import Listing, no_votes
-from mien.data.formats.labelled import split_above, usages
+from mien.data.entries import Listing
+from mien.data.formats.labelled import Labels, Said, to_listing
 from mien.data.tree import Tree
-from mien.data.words import (
-    NO_LABEL,
-    UNLABELLED,
-    Class,
-    numbered,
-    split_of,
-    understand,
-    unknown_names,
-    whole,
-)
+from mien.data.words import numbered, split_of, understand, unknown_names, whole
 
 AFFECTNET_FOLDERS = frozenset("01234567")
 RAF_NAME = re.compile(r"(train|test)_\d{5}(_aligned)?\.", re.IGNORECASE)
@@ -42,50 +31,27 @@ def list_folder(tree: Tree, mapping: Mapping[str, str], numbers: str = "") -> Li
     Raises:
         ValueError: folders that mean no class, or pictures that lie in none.
     """
-    told = list(tree.told)
-    classes = _numbers(tree, numbers, told)
-    found = {
-        folder: _class_of(folder, mapping, classes)
-        for folder in {path.rpartition("/")[0] for path in tree.pictures}
-    }
-    splits = {folder: split_above(f"{folder}/x") for folder in found}
-    each = [found[path.rpartition("/")[0]] for path in tree.pictures]
-    unknown: Counter[str] = Counter()
-    outside: dict[int, tuple[str, str]] = {}
-    for row, (path, known) in enumerate(zip(tree.pictures, each, strict=True)):
-        folder = path.rpartition("/")[0]
-        if known is None:
-            unknown[folder] += 1
-        elif known.reason:
-            outside[row] = (known.reason, known.detail)
-    if sum(why == NO_LABEL for why, _ in outside.values()) == len(each):
+    labels = Labels("the folders")
+    labels.numbers = _numbers(tree, numbers, labels.told)
+    above = [path.rpartition("/")[0] for path in tree.pictures]
+    naming = {folder: _naming(folder, mapping, labels.numbers) for folder in set(above)}
+    if unknown := Counter(folder for folder in above if naming[folder] is None):
+        raise unknown_names(unknown, f"{tree.root}: folders", labels.numbers)
+    if not any(naming.values()):
         raise ValueError(
-            f"{tree.root}: {len(each):,} pictures lie in no folder that names an emotion; labels "
+            f"{tree.root}: {len(above):,} pictures lie in no folder that names an emotion; labels "
             "come from folders (happy/1.png), or from a table labels.csv (file,emotion) beside them"
         )
-    if unknown:
-        raise unknown_names(unknown, f"{tree.root}: folders", classes)
-    return Listing(
-        root=tree.root,
-        id=list(tree.pictures),
-        emotion=np.array([c.emotion if c else UNLABELLED for c in each], np.int64),
-        split=[splits[path.rpartition("/")[0]] for path in tree.pictures],
-        usage=usages(tree.pictures),
-        votes=no_votes(len(each)),
-        ignored=len(tree.others),
-        outside=outside,
-        told=tuple(told),
-    )
+    said = {folder: Said(word or "", why=NO_FOLDER) for folder, word in naming.items()}
+    labels.said = {path: said[f] for path, f in zip(tree.pictures, above, strict=True)}
+    return to_listing(tree, labels, mapping)
 
 
-def _class_of(folder: str, mapping: Mapping[str, str], numbers: Mapping[str, str]) -> Class | None:
-    """Class of the nearest folder that names one; none is needed beside folders of splits."""
+def _naming(folder: str, mapping: Mapping[str, str], numbers: Mapping[str, str]) -> str | None:
+    """The nearest folder's name that names a class; "" where only splits, or none, are above."""
     above = list(reversed(PurePosixPath(folder).parts))
-    named = (understand(name, mapping, numbers) for name in above)
-    known = next((each for each in named if each is not None), None)
-    if known is None and all(split_of(name) for name in above):
-        return Class(UNLABELLED, NO_LABEL, NO_FOLDER)
-    return known
+    named = (name for name in above if understand(name, mapping, numbers) is not None)
+    return next(named, "" if all(split_of(name) for name in above) else None)
 
 
 def _numbers(tree: Tree, numbers: str, told: list[str]) -> dict[str, str]:

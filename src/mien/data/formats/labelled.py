@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -68,7 +69,7 @@ def to_listing(tree: Tree, labels: Labels, mapping: Mapping[str, str]) -> Listin
     known: dict[str, Class | None] = {}
     for row, path in enumerate(tree.pictures):
         said = labels.said.get(path, Said(why=f"not in {labels.source}"))
-        split.append(said.split or split_above(path))
+        split.append(said.split or split_above(path.rpartition("/")[0]))
         if said.votes is not None:
             votes[row] = said.votes
         found: Class | None = Class(UNLABELLED, NO_LABEL, said.why or "no label")
@@ -110,9 +111,10 @@ def _lost(labels: Labels) -> tuple[str, ...]:
     )
 
 
-def split_above(path: str) -> str:
-    """The split that the nearest folder above a picture names, "" if none does."""
-    above = reversed(PurePosixPath(path).parts[:-1])
+@cache
+def split_above(folder: str) -> str:
+    """The split that a folder, or the nearest one above it, names; "" if none does."""
+    above = reversed(PurePosixPath(folder).parts)
     return next((split for name in above if (split := split_of(name))), "")
 
 

