@@ -15,7 +15,7 @@ from rich.text import Text
 from mien.emotions import EMOTIONS, Emotion
 from mien.infer.job import Summary
 from mien.infer.panels import COLOURS, percent
-from mien.infer.results import Expression, Picture
+from mien.infer.results import Expression, Face, Picture
 from mien.strings import strings
 
 FEW = 3
@@ -54,6 +54,12 @@ def sentence(expression: Expression, language: str) -> str:
     return said
 
 
+def reasons(face: Face, language: str) -> str:
+    """Why a face is hard to read, in words; nothing where nothing is the matter."""
+    words = _words(language)
+    return ", ".join(words[reason] for reason in face.reasons)
+
+
 def pictures(found: list[Picture], language: str) -> RenderableType:
     """Faces of readable pictures: bars for a few, one table for many."""
     readable = [picture for picture in found if picture.error is None]
@@ -74,6 +80,8 @@ def _detailed(picture: Picture, language: str) -> RenderableType:
         if len(picture.faces) > 1:
             line.append(f"{_words(language)['face']} {i}  ", style="bold")
         line.append(sentence(expression, language))
+        if face.reasons:
+            line.append(f" · {_words(language)['hard'].format(reasons=reasons(face, language))}")
         if face.detected:
             left, top, right, bottom = (round(v) for v in face.box)
             line.append(f"  ({left}, {top}) to ({right}, {bottom})", style="dim")
@@ -110,12 +118,18 @@ def _table(found: list[Picture], language: str) -> Table:
     table.add_column(width=10)
     table.add_column(words["next"], no_wrap=True)
     table.add_column(words["unclear"], no_wrap=True, justify="right")
+    hard = any(face.reasons for picture in found for face in picture.faces)
+    if hard:
+        table.add_column(words["hardTitle"], no_wrap=True)
     for picture in found:
         name = Text(os.path.relpath(picture.source, root) if root else picture.source)
         if not picture.faces:
             table.add_row(name, Text(words["none"], style="dim"))
         for i, face in enumerate(picture.faces):
-            table.add_row(name if i == 0 else Text(), *_cells(face.expression, language))
+            cells = _cells(face.expression, language)
+            if hard:
+                cells.append(Text(reasons(face, language)))
+            table.add_row(name if i == 0 else Text(), *cells)
     return table
 
 
