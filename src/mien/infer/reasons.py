@@ -35,14 +35,15 @@ ASIDE, NARROW = 0.28, 0.7
 """Turned to a side: the nose's offset from the middle of the eyes, along the line through them,
 over the distance of the eyes; and the distance of the eyes over that from eyes to mouth.
 
-The first is above 0.28 for seven in ten heads turned by 40 degrees, and for none in a hundred of
-those that look ahead. The second tells side views, whose eyes coincide.
+Together with ``UP`` and ``DOWN`` they call two in three heads turned by 40 degrees, and about one
+in a hundred of real faces as FER-2013 frames them. The second tells side views, whose eyes coincide.
 """
 
 UP, DOWN = 0.3, 0.72
 """Turned up or down: the nose's place from the eyes (0) to the mouth (1).
 
-Of faces that look ahead it is 0.53, and between these limits for 98 in a hundred.
+Of faces that look ahead it is 0.53. Half of the heads bowed by 25 degrees are beyond a limit, and
+nine in ten of those bowed by 40; of heads raised by 40, six in ten.
 """
 
 Area = tuple[int, int, int, int]
@@ -65,7 +66,9 @@ DARK_EYES = -1.4
 """Least mean plus standard deviation of ``LENSES``, less the mean of ``CHEEKS``, over the contrast
 of ``BETWEEN``: sunglasses are darker than eyes, and show no whites.
 
-The three limits are where about one in a hundred of 1,111 crops of real faces is called covered.
+With these limits 1.7 % of 1,111 crops of real faces are called covered, and 73 to 99 % of those
+with a mask, scarf, hand, sunglasses or arm drawn on them. What covers less, such as a microphone,
+is not seen. Of blurred and small faces 5 to 10 % are called covered too.
 """
 
 

@@ -205,9 +205,7 @@ def _scored(
         expressions = smoothed.expressions(model.head)
         size = (still.image.shape[1], still.image.shape[0])
         joined = join([*seen.values()], here, expressions, size)
-        faces = [
-            replace(face, track=number) for number, face in zip(seen, joined, strict=True)
-        ]
+        faces = [replace(face, track=number) for number, face in zip(seen, joined, strict=True)]
         yield Frame(still.index, still.time, still.image, faces, group.scene)
 
 
