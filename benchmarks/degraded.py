@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from scipy.ndimage import gaussian_filter
 
-from mien.infer.crop import SIDE
+from mien.infer.crop import SIDE, to_crop
 
 FINE = 4  # covers are drawn so many times as large and averaged down
 SKULL = (20.5, 27.0, 21.0)  # half axes of a head as an ellipsoid: across, down, deep; crop pixels
@@ -19,6 +19,13 @@ def shrunk(crop: Crop, side: int) -> Crop:
     """As a picture shows it in which the crop covers only ``side`` pixels."""
     small = Image.fromarray(crop).resize((side, side), Image.Resampling.BOX)
     return np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def loose(crop: Crop, share: float) -> Crop:
+    """A picture taken as a crop of which the face's own crop covers only a share of each side."""
+    wide = round(SIDE / share)
+    before = (wide - SIDE) // 2
+    return to_crop(np.pad(crop, (before, wide - SIDE - before), mode="edge"))
 
 
 def blurred(crop: Crop, sigma: float) -> Crop:

@@ -45,6 +45,8 @@ def crop_rows(rng: np.random.Generator) -> dict[str, tuple[Change, int]]:
         rows[f"moved {pixels} pixels at {degrees}°"] = (
             lambda crop, p=pixels, d=degrees: degraded.moved(crop, p, d), 48,
         )  # fmt: skip
+    for share in (0.8, 2 / 3, 0.5):
+        rows[f"loose, {share:.0%} of a side"] = (lambda c, s=share: degraded.loose(c, s), 48)
     for kind in degraded.COVERS:
         rows[kind] = (lambda crop, kind=kind: degraded.covered(crop, kind, rng), 48)
     return rows
