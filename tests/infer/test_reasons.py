@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 from benchmarks import degraded
 from benchmarks.montage import PORTRAITS
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from mien import images
 from mien.infer.crop import SIDE, crop_face
 from mien.infer.detect import LANDMARKS, Detection, RetinaFace
-from mien.infer.model import join
+from mien.infer.footage import Still
+from mien.infer.model import join, load
 from mien.infer.reasons import REASONS, is_covered, is_turned, reasons
 from mien.infer.record import Made
 from mien.infer.results import Picture, Scores
 from mien.infer.rows import rows
+from mien.infer.video import watch
+from tests.tiny import make_bundle
 
 FRAME = np.array(list(LANDMARKS.values()))
 
@@ -118,6 +121,29 @@ def test_a_side_view_is_turned_and_its_far_eye_covers_nothing() -> None:
     picture = images.read(PORTRAITS[0][0].parent / "camera.png")
     (face,) = RetinaFace(threads=1).detect(picture)
     assert told(picture, face) == ["turned"]
+
+
+def test_each_face_of_a_picture_and_of_a_video_has_its_own_reasons(portraits, tmp_path) -> None:
+    picture, face = portraits[0]
+    soft = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(3)))
+    both, width = np.concatenate([picture, soft], axis=1), picture.shape[1]
+    left, top, right, bottom = face.box
+    points = face.landmarks + np.array([width, 0], np.float32)
+    other = Detection((left + width, top, right + width, bottom), points, 0.9)
+
+    class Both:
+        def detect(self, image: np.ndarray, *, min_face: int = 40) -> list[Detection]:
+            return [other, face]
+
+    model = load(make_bundle(tmp_path / "tiny"), threads=1)
+    model.detector = Both()
+    stills = [Still(i, i / 10, both) for i in range(3)]
+    seen = [model.analyze(both), *(frame.faces for frame in watch(stills, model, every=2))]
+    seen += [entry.faces for entry in model.analyze_many([both, both])]
+    assert len(seen) == 6
+    for faces in seen:
+        across = sorted(faces, key=lambda each: each.box[0])
+        assert [each.reasons for each in across] == [[], ["blurred"]]
 
 
 def test_faces_carry_their_reasons_whether_or_not_they_are_unclear(portraits) -> None:

@@ -64,4 +64,4 @@ def _share(source: Source, detector: Detector) -> float | None:
         picture = np.asarray(resized(Image.fromarray(picture), size))
     faces = [placement(face) for face in detector.detect(picture)]
     largest = max((SIDE * float(np.hypot(*matrix[:, 0])) for matrix in faces), default=np.inf)
-    return min(1.0, largest / min(picture.shape[:2]))
+    return float(min(1.0, largest / min(picture.shape[:2])))

@@ -35,8 +35,8 @@ ASIDE, NARROW = 0.28, 0.7
 """Turned to a side: the nose's offset from the middle of the eyes, along the line through them,
 over the distance of the eyes; and the distance of the eyes over that from eyes to mouth.
 
-Together with ``UP`` and ``DOWN`` they call two in three heads turned by 40 degrees, and about one
-in a hundred of real faces as FER-2013 frames them. The second tells side views, whose eyes coincide.
+Together with ``UP`` and ``DOWN`` they call two in three heads turned by 40 degrees, and none of 88
+real faces as they are. The second tells side views, whose eyes coincide.
 """
 
 UP, DOWN = 0.3, 0.72
