@@ -13,6 +13,9 @@ export type Option =
   | "unknown"
   | "NF";
 
+/** Why a face is hard to read. */
+export type Reason = "small" | "blurred" | "turned" | "covered";
+
 export interface Face {
   /** Left, top, right, bottom in pixels of the upright picture; may leave it. */
   box: [number, number, number, number];
@@ -22,6 +25,8 @@ export interface Face {
   score: number;
   /** False where the whole picture was taken as one crop. */
   detected: boolean;
+  /** Why the face is hard to read; empty where nothing is the matter. */
+  reasons: Reason[];
   /** The highest of `expression`. */
   top: Emotion;
   /** The reading shown first, mixed from votes and label; sums to 1. */

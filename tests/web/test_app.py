@@ -48,6 +48,7 @@ def test_many_files_give_a_list_in_order(client, photo):
     assert (a["source"], a["width"], a["height"]) == ("a.jpg", 512, 512)
     (face,) = a["faces"]
     assert {"box", "landmarks", "detected", "top", "expression", "votes", "label"} <= set(face)
+    assert face["reasons"] == []
     assert list(face["votes"]) == EMOTIONS
     assert sum(face["votes"].values()) == pytest.approx(1, abs=1e-3)
     assert face["top"] == max(face["expression"], key=face["expression"].get)

@@ -108,6 +108,7 @@ def test_a_photo_gives_the_same_face(site, page, png):
     (face,) = got["faces"]
     assert _iou(face["box"], expected.box) >= 0.9
     assert face["top"] == expected.expression.top
+    assert face["reasons"] == expected.reasons == []
     assert page.locator(".bars li").first.get_attribute("data-emotion") == face["top"]
     for group in ("expression", "votes", "label"):
         mine = {e.value: s for e, s in getattr(expected.expression, group).items()}

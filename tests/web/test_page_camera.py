@@ -22,7 +22,7 @@ def _face(identity: int, left: float, top: str) -> dict:
         "id": identity, "box": [left, 100, left + 120, 220], "landmarks": None, "score": 0.9,
         "detected": True, "top": top, "unclear": 0.01,
         "expression": votes, "votes": votes, "label": votes,
-        "ballot": dict.fromkeys(BALLOT, 0.1), "is_unclear": False,
+        "ballot": dict.fromkeys(BALLOT, 0.1), "is_unclear": False, "reasons": [],
     }  # fmt: skip
 
 

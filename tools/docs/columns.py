@@ -45,6 +45,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "unclear": ("share, 0 to 1", "Estimated share of people who could not say, or would see no "
                 "face: `unknown` and `NF` of the ballot."),
     "is_unclear": ("true or false", "Whether `unclear` reaches the threshold in the card."),
+    "reasons": ("any of `small`, `blurred`, `turned`, `covered`", "Why the face is hard to read, "
+                "words with a space between two; empty where nothing is the matter."),
     "error": ("text", "Why the picture could not be read; empty otherwise."),
     "model": ("text", "Name of the model."),
     "model_sha256|bundle_sha256|bundle": ("hexadecimal", "SHA-256 of the model's graph."),

@@ -135,6 +135,8 @@ def predict(
     made = Made.by(loaded, crops=crops, min_face=min_face)
     job = Job(sources, _outputs(given, made), copies)
     job.open(fresh=overwrite, retry=retry)
+    if crops:
+        _warn_of_loose(job.left, loaded)
     found = analyze_many(
         loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
     )
@@ -181,6 +183,22 @@ def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, lan
         )
     if result.failed:
         raise typer.Exit(1)
+
+
+def _warn_of_loose(pictures: list[str], model: Model) -> None:
+    """Say so on stderr if pictures that are called crops show far more than a face."""
+    from rich.console import Console
+
+    from mien.cli.plain import say
+    from mien.infer.loose import sampled
+
+    sample = sampled(pictures, model.detector)
+    if sample.mostly:
+        say(
+            f"mien: in {sample.loose} of {sample.seen} pictures that were looked at, the face is "
+            "much smaller than the picture; leave out --crops, so that faces are found and cut out",
+            Console(stderr=True, highlight=False),
+        )
 
 
 def _outputs(given: Mapping[str, str], made: Made) -> list[Output]:

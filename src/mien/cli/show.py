@@ -15,7 +15,7 @@ from rich.text import Text
 from mien.emotions import EMOTIONS, Emotion
 from mien.infer.job import Summary
 from mien.infer.panels import COLOURS, percent
-from mien.infer.results import Expression, Picture
+from mien.infer.results import Expression, Face, Picture
 from mien.strings import strings
 
 FEW = 3
@@ -54,6 +54,12 @@ def sentence(expression: Expression, language: str) -> str:
     return said
 
 
+def reasons(face: Face, language: str) -> str:
+    """Why a face is hard to read, in words; nothing where nothing is the matter."""
+    words = _words(language)
+    return ", ".join(words[reason] for reason in face.reasons)
+
+
 def pictures(found: list[Picture], language: str) -> RenderableType:
     """Faces of readable pictures: bars for a few, one table for many."""
     readable = [picture for picture in found if picture.error is None]
@@ -74,6 +80,8 @@ def _detailed(picture: Picture, language: str) -> RenderableType:
         if len(picture.faces) > 1:
             line.append(f"{_words(language)['face']} {i}  ", style="bold")
         line.append(sentence(expression, language))
+        if face.reasons:
+            line.append(f" · {_words(language)['hard'].format(reasons=reasons(face, language))}")
         if face.detected:
             left, top, right, bottom = (round(v) for v in face.box)
             line.append(f"  ({left}, {top}) to ({right}, {bottom})", style="dim")
@@ -100,23 +108,35 @@ def _bars(expression: Expression, language: str) -> Table:
 
 
 def _table(found: list[Picture], language: str) -> Table:
-    """A row a face: its top emotion with a bar, and the next two."""
+    """A row a face: its top emotion with a bar or its reasons, and the next two."""
     words = _words(language)
     root = _root([picture.source for picture in found])
     table = Table(box=None, pad_edge=False, header_style="bold")
     where = words["picture"] + (f" · {root}" if root else "")
-    table.add_column(where, ratio=1, no_wrap=True, overflow="ellipsis")
+    # only this column may wrap, so that it alone gives way; its texts are cut short instead
+    table.add_column(_short(where), ratio=1)
     table.add_column(words["looks"], no_wrap=True, justify="right")
-    table.add_column(width=10)
+    hard = any(face.reasons for picture in found for face in picture.faces)
+    if not hard:
+        table.add_column(width=10)
     table.add_column(words["next"], no_wrap=True)
     table.add_column(words["unclear"], no_wrap=True, justify="right")
+    if hard:
+        table.add_column(words["hardTitle"], no_wrap=True)
     for picture in found:
-        name = Text(os.path.relpath(picture.source, root) if root else picture.source)
+        name = _short(os.path.relpath(picture.source, root) if root else picture.source)
         if not picture.faces:
             table.add_row(name, Text(words["none"], style="dim"))
         for i, face in enumerate(picture.faces):
-            table.add_row(name if i == 0 else Text(), *_cells(face.expression, language))
+            cells = _cells(face.expression, language)
+            if hard:  # in the place of the bar
+                cells = [cells[0], *cells[2:], Text(reasons(face, language).replace(", ", ",\n"))]
+            table.add_row(name if i == 0 else Text(), *cells)
     return table
+
+
+def _short(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _root(sources: list[str]) -> str:

@@ -136,7 +136,7 @@ def analyze_batch(
             source=each.name,
             width=each.size[0],
             height=each.size[1],
-            faces=join(each.found, islice(expressions, len(each.found)), each.size),
+            faces=join(each.found, each.faces, islice(expressions, len(each.found)), each.size),
             error=each.error,
         )
         for each in seen

@@ -16,6 +16,7 @@ from mien.images import Source, read
 from mien.infer.crop import FRAME, SIDE, crop_face, to_crop
 from mien.infer.detect import Detection, Detector, default_detector
 from mien.infer.lanes import Lanes
+from mien.infer.reasons import reasons
 from mien.infer.results import Expression, Face, Picture, Scores
 from mien.mix import Mix
 
@@ -132,7 +133,7 @@ class Model:
             return []
         scores = self.classify(faces, cam=cam)
         size = (picture.shape[1], picture.shape[0])
-        return join(found, scores.expressions(self.head), size)
+        return join(found, faces, scores.expressions(self.head), size)
 
     def analyze_many(
         self,
@@ -165,17 +166,29 @@ class Model:
 
 
 def join(
-    found: Sequence[Detection | None], expressions: Iterable[Expression], size: tuple[int, int]
+    found: Sequence[Detection | None],
+    crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    expressions: Iterable[Expression],
+    size: tuple[int, int],
 ) -> list[Face]:
-    """Faces of one picture; a None among the detections is the whole of (width, height) size."""
+    """Faces of one picture.
+
+    Args:
+        found: what was detected; a None is the whole picture.
+        crops: of each, (48, 48), as it was classified.
+        expressions: what each shows.
+        size: width and height of the picture, pixels.
+    """
     faces = []
-    for detection, expression in zip(found, expressions, strict=True):
+    for detection, crop, expression in zip(found, crops, expressions, strict=True):
+        why = reasons(detection, crop, size)
         if detection is None:
             box = (0.0, 0.0, float(size[0]), float(size[1]))
-            faces.append(Face(box=box, expression=expression, detected=False))
+            faces.append(Face(box=box, expression=expression, detected=False, reasons=why))
         else:
             points = tuple((float(x), float(y)) for x, y in detection.landmarks)
-            faces.append(Face(detection.box, expression, detection.score, points))
+            face = Face(detection.box, expression, detection.score, points, reasons=why)
+            faces.append(face)
     return faces
 
 

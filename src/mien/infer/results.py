@@ -163,7 +163,9 @@ class Face:
     ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` five
     (x, y) points (right eye, left eye, nose, right and left corner of the mouth; right and left
     of the person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole
-    picture was taken as a crop; ``track`` the person's number in a video, from 1.
+    picture was taken as a crop; ``track`` the person's number in a video, from 1. ``reasons`` say
+    why the face is hard to read, any of "small", "blurred", "turned" and "covered": what the
+    picture shows, whatever the scores are.
     """
 
     box: tuple[float, float, float, float]
@@ -172,6 +174,7 @@ class Face:
     landmarks: tuple[tuple[float, float], ...] | None = None
     detected: bool = True
     track: int | None = None
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def detector_score(self) -> float:
@@ -212,6 +215,7 @@ class Face:
             "detector_score": round(self.score, 4),
             "score": round(self.score, 4),  # its name before 0.2, for one release
             "detected": self.detected,
+            "reasons": list(self.reasons),
             **self.expression.to_dict(),
         }
 

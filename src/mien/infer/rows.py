@@ -28,6 +28,7 @@ FACE_COLUMNS: dict[str, type] = {
     "top": str,
     "unclear": float,
     "is_unclear": bool,
+    "reasons": str,
     **_SCORES,
 }
 
@@ -46,6 +47,7 @@ COLUMNS: dict[str, type] = {
 }
 """Columns and their types, in order. ``faces`` is the number of faces in the picture and ``face``
 the number of this one, from 0; a cell is None where it does not apply.
+``reasons`` are words with a space between two, and empty for a face that has none.
 ``score`` is what ``detector_score`` was called before, for one release."""
 
 
@@ -73,6 +75,7 @@ def rows(picture: Picture, made: Made) -> list[Row]:
 def face_cells(face: Face) -> Row:
     """The cells of ``FACE_COLUMNS``, rounded as in JSON."""
     plain = face.to_dict()
+    plain["reasons"] = " ".join(plain["reasons"])
     corners = ("box_left", "box_top", "box_right", "box_bottom")
     cells: Row = dict(zip(corners, plain["box"], strict=True))
     for group in ("expression", "votes", "label", "ballot"):

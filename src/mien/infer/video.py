@@ -197,17 +197,15 @@ def _scored(
     at = 0
     for still, seen in zip(group.stills, moments, strict=True):
         rows = np.concatenate([scores.label, scores.ballot], axis=1)[at : at + len(seen)]
-        at += len(seen)
+        here, at = crops[at : at + len(seen)], at + len(seen)
         for i, number in enumerate(seen):
             rows[i] = smoother.update(number, still.time, rows[i])
         label, ballot = rows[:, : scores.label.shape[1]], rows[:, scores.label.shape[1] :]
         smoothed = replace(scores, label=label, ballot=ballot, cam=None)
         expressions = smoothed.expressions(model.head)
         size = (still.image.shape[1], still.image.shape[0])
-        faces = [
-            replace(face, track=number)
-            for number, face in zip(seen, join([*seen.values()], expressions, size), strict=True)
-        ]
+        joined = join([*seen.values()], here, expressions, size)
+        faces = [replace(face, track=number) for number, face in zip(seen, joined, strict=True)]
         yield Frame(still.index, still.time, still.image, faces, group.scene)
 
 

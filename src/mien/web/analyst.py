@@ -198,7 +198,7 @@ class Analyst:
         scores += await self.score(seen.crops[maps:], asker)
 
         def render() -> bytes:
-            faces = join(seen.found, _expressions(scores, head), seen.size)
+            faces = join(seen.found, seen.crops, _expressions(scores, head), seen.size)
             written = (scored(face.to_dict(), face.expression) for face in faces)
             entry = {
                 "source": seen.upload.name,

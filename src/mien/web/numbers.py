@@ -5,7 +5,7 @@ from typing import Any
 from mien import __version__
 from mien.bundle import Bundle
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, LANGUAGES, NOT_A_FACE, UNKNOWN
-from mien.infer import crop, detect
+from mien.infer import crop, detect, reasons
 from mien.infer.panels import COLOURS
 from mien.infer.rows import COLUMNS
 from mien.mix import TINY, Mix
@@ -53,6 +53,25 @@ def config(bundle: Bundle, *, mode: str, **more: Any) -> dict[str, Any]:
             "frame": list(detect.LANDMARKS.values()),
             "box": detect.BOX,
             "roll": crop.ROLL,
+        },
+        "reasons": {
+            "all": reasons.REASONS,
+            "small": reasons.SMALL,
+            "detail": reasons.DETAIL,
+            "aside": reasons.ASIDE,
+            "narrow": reasons.NARROW,
+            "up": reasons.UP,
+            "down": reasons.DOWN,
+            "mouth": reasons.MOUTH,
+            "eyes": reasons.EYES,
+            "eachEye": reasons.EACH_EYE,
+            "lenses": reasons.LENSES,
+            "cheeks": reasons.CHEEKS,
+            "middle": reasons.MIDDLE,
+            "between": reasons.BETWEEN,
+            "flatMouth": reasons.FLAT_MOUTH,
+            "flatEye": reasons.FLAT_EYE,
+            "darkEyes": reasons.DARK_EYES,
         },
         "tiny": TINY,
         "columns": list(COLUMNS),

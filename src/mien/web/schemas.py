@@ -29,6 +29,7 @@ _FACE = {
     "detector_score": 0.95,
     "score": 0.95,
     "detected": True,
+    "reasons": [],
     **_EXPRESSION,
 }
 
@@ -98,6 +99,10 @@ class Face(Expression):
         json_schema_extra={"deprecated": True},
     )
     detected: bool = Field(description="False where the whole picture was taken as a crop.")
+    reasons: list[Literal["small", "blurred", "turned", "covered"]] = Field(
+        description="Why the face is hard to read; empty where nothing is the matter. "
+        "Independent of `is_unclear`."
+    )
 
 
 class Picture(BaseModel):

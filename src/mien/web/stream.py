@@ -134,7 +134,8 @@ class Stream:
             self.analyst.counts.faces += len(found)
             scores = await self.analyst.score(crops, self.asker)
         expressions = [one for piece in scores for one in piece.expressions()]
-        faces = join(found, expressions, size)
+        # half a millisecond a face, in which the event loop would stand still
+        faces = await asyncio.to_thread(join, found, crops, expressions, size)
         boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
         certain = np.array([face.score for face in faces], np.float32)
         numbers = self.tracker.update(boxes, certain, crops, time.monotonic())

@@ -2,6 +2,7 @@
 import * as ort from "../ort/ort.wasm.min.mjs";
 import { placement, warp } from "./crop.js";
 import { detect } from "./detect.js";
+import { reasons } from "./reasons.js";
 import { mixed, votesFromBallot } from "./scores.js";
 
 let config, detector, model;
@@ -18,13 +19,16 @@ const kinds = {
   async analyze({ image: given, minFace }) {
     const image = await decode(given);
     const found = await detect(image, search, config.detector, minFace);
-    const crops = found.map((face) => warp(image, placement(face, config.crop), config.crop.side));
+    const { side } = config.crop;
+    const places = found.map((face) => placement(face, config.crop));
+    const crops = places.map((place) => warp(image, place, side));
     const { width, height } = image;
     if (!found.length) return { width, height, faces: [] };
     const scores = await kinds.classify(joined(crops));
     const faces = found.map((face, i) => ({
       ...face,
       detected: true,
+      reasons: reasons(face, crops[i], places[i], side, config.reasons),
       ...expression(scores, i),
     }));
     return { width, height, faces };

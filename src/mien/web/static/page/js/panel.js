@@ -3,7 +3,7 @@ import { placement } from "./crop.js";
 import { el, icon, replace } from "./dom.js";
 import { summary } from "./group.js";
 import { whole } from "./maps.js";
-import { nameOf } from "./say.js";
+import { nameOf, reasonsOf } from "./say.js";
 import { outOfTen, percent, split, top } from "./scores.js";
 import { t } from "./strings.js";
 
@@ -45,6 +45,7 @@ function reading(session) {
     head === "expression" ? el("p", { class: "aside also" }, t("alsoVotes", { counts: counted(face, emotions) })) : null,
     bars(session),
     unclear(face),
+    face.reasons.length ? el("p", { class: "aside hard" }, t("hard", { reasons: reasonsOf(face) })) : null,
     face.detected ? null : el("p", { class: "aside" }, t("small")),
     heads(session),
   ];

@@ -6,6 +6,15 @@ export function nameOf(emotion) {
   return emotion.names[currentLanguage()] ?? emotion.id;
 }
 
+const REASONS = {
+  small: "reasonSmall", blurred: "reasonBlurred", turned: "reasonTurned", covered: "reasonCovered",
+};
+
+// "small, blurred"; nothing where a face is easy to read.
+export function reasonsOf(face) {
+  return face.reasons.map((reason) => t(REASONS[reason])).join(", ");
+}
+
 // "happy, about 9 of 10 people"
 export function tag(face, head, emotions) {
   const emotion = emotions[top(face, head, emotions)];

@@ -1,6 +1,6 @@
 // All faces of all pictures as a table, and the same as a CSV file.
 import { el, replace, saveFile } from "./dom.js";
-import { nameOf } from "./say.js";
+import { nameOf, reasonsOf } from "./say.js";
 import { percent, top } from "./scores.js";
 import { t } from "./strings.js";
 
@@ -8,8 +8,8 @@ export function renderTable(session) {
   const { pictures, config } = session;
   const finished = pictures.filter(({ status }) => status === "done" || status === "failed");
   document.getElementById("results").hidden = !finished.length || Boolean(session.live);
-  const titles = [t("picture"), t("number"), t("top"), ...config.emotions.map(nameOf), t("unclear")];
-  const numbers = new Set([1, ...config.emotions.map((_, i) => 3 + i), titles.length - 1]);
+  const titles = [t("picture"), t("number"), t("top"), ...config.emotions.map(nameOf), t("unclear"), t("hardTitle")];
+  const numbers = new Set([1, ...config.emotions.map((_, i) => 3 + i), titles.length - 2]);
   const head = titles.map((title, i) =>
     el("th", { scope: "col", class: numbers.has(i) ? "number" : null }, title),
   );
@@ -22,7 +22,7 @@ export function renderTable(session) {
 }
 
 function rowsOf(session, picture, at) {
-  const columns = session.config.emotions.length + 3;
+  const columns = session.config.emotions.length + 4;
   const name = (face) =>
     el(
       "th",
@@ -70,6 +70,7 @@ function faceRow(session, face, i, name, at) {
     el("td", { class: "word", style: { "--colour": colour } }, word),
     ...emotions.map((emotion) => cell(face[session.head][emotion.id], emotion.colour)),
     cell(face.unclear, "var(--unclear)"),
+    el("td", { class: "hard" }, reasonsOf(face)),
   );
 }
 
@@ -104,6 +105,7 @@ function cells(face, head, config) {
     top: config.emotions[top(face, head, config.emotions)].id,
     unclear: face.unclear,
     is_unclear: face.is_unclear,
+    reasons: face.reasons.join(" "),
   };
   ["left", "top", "right", "bottom"].forEach((side, k) => (out[`box_${side}`] = face.box[k]));
   for (const group of ["expression", "votes", "label", "ballot"])
