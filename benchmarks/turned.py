@@ -25,7 +25,7 @@ from rich.table import Table
 import mien
 from mien import images
 from mien.emotions import EMOTIONS
-from mien.infer import detect
+from mien.infer import retinaface
 
 QUARTERS = (0, 1, 2, 3)
 REPEATS = 12
@@ -36,10 +36,10 @@ def price(folder: Path, console: Console) -> None:
     photos = [
         images.read(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in PIXELS
     ]
-    detector = detect.RetinaFace(threads=1)
+    detector = retinaface.RetinaFace(threads=1)
     seconds = {}
-    for name, check in (("looked at", detect.looks_turned), ("not", lambda faces: False)):
-        with mock.patch.object(detect, "looks_turned", check):
+    for name, check in (("looked at", retinaface.looks_turned), ("not", lambda faces: False)):
+        with mock.patch.object(retinaface, "looks_turned", check):
             seconds[name] = sum(
                 best_ms(partial(detector.detect, photo), REPEATS) for photo in photos
             )

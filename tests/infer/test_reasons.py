@@ -10,12 +10,13 @@ from PIL import Image, ImageFilter
 
 from mien import images
 from mien.infer.crop import SIDE, crop_face
-from mien.infer.detect import LANDMARKS, Detection, RetinaFace
+from mien.infer.detect import LANDMARKS, Detection
 from mien.infer.footage import Still
 from mien.infer.model import join, load
 from mien.infer.reasons import REASONS, is_covered, is_turned, reasons
 from mien.infer.record import Made
 from mien.infer.results import Picture, Scores
+from mien.infer.retinaface import RetinaFace
 from mien.infer.rows import rows
 from mien.infer.video import watch
 from tests.tiny import make_bundle

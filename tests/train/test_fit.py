@@ -17,7 +17,7 @@ from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.emotions import BALLOT, BALLOT_INDEX
 from mien.train import fit, run, weights
-from mien.train.loop import predict
+from mien.train.loop import predict, predict_sharded
 from mien.train.network import Network
 from mien.train.recipe import Recipe
 from mien.train.watch import Silent
@@ -227,12 +227,21 @@ def test_weights_that_are_no_numbers_are_not_kept():
         run.check_finite(network, 0)
 
 
-def test_a_validation_split_is_scored_shown_and_decides_nothing(tmp_path: Path):
+def test_a_validation_split_is_scored_shown_and_decides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     faces, valid = make_faces(98), make_faces(49, seed=3)
     valid.emotion[:2] = -1  # nobody knows these
-    recipe = tiny_recipe(epochs=3, ema=0.0, optimizer__lr=1e-2, sizes={"0": 24, "0.5": 28})
-    watch = Rows()
+    recipe = tiny_recipe(epochs=3, ema=0.0, optimizer__lr=1e-2, sizes={"0": 28, "0.5": 24})
+    watch, sizes = Rows(), []
+
+    def predict_at(*given: Any, size: int, **more: Any) -> Any:
+        sizes.append(size)
+        return predict_sharded(*given, size=size, **more)
+
+    monkeypatch.setattr(fit, "predict_sharded", predict_at)
     network = fit.fit(recipe, faces, tmp_path / "with", watch=watch, valid=valid)
+    monkeypatch.undo()
     assert bits(network) == bits(fit.fit(recipe, faces, tmp_path / "without", watch=Silent()))
     label, _ = predict(network, torch.from_numpy(valid.images[2:]), size=24)
     known, claimed = valid.emotion[2:], label.argmax(1).numpy()
@@ -242,6 +251,7 @@ def test_a_validation_split_is_scored_shown_and_decides_nothing(tmp_path: Path):
     assert last["valid_macro_f1"] == pytest.approx(macro, abs=1e-4)
     scores = [row["valid_accuracy"] for row in watch.rows]
     best = [scores.index(max(scores[:done])) + 1 for done in (1, 2, 3)]
+    assert sizes == [28, 28, 24, 24]  # of each epoch, then the shipped one: norms fit no other
     assert [epoch for epoch, _ in watch.told] == best
     assert watch.told[-1][1] == 0
     after_one = SimpleNamespace(recipe=recipe, epoch=1, history=[{"seconds": 6.0, "size": 24}])

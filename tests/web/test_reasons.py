@@ -14,8 +14,9 @@ import mien.web
 from mien import bundle as bundles
 from mien import images
 from mien.infer.crop import SIDE, crop_face, placement
-from mien.infer.detect import LANDMARKS, Detection, RetinaFace
+from mien.infer.detect import LANDMARKS, Detection
 from mien.infer.reasons import REASONS, reasons
+from mien.infer.retinaface import RetinaFace
 from mien.web.numbers import config
 
 SCRIPT = Path(mien.web.__file__).parent / "static" / "page" / "js" / "reasons.js"

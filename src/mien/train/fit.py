@@ -28,8 +28,7 @@ from mien.train.samples import Samples
 from mien.train.watch import Watcher, stoppable
 
 NONFACES = 1000
-RECENT = 5
-"""Epochs by whose speed the time left is told: one alone may have met other work."""
+RECENT = 5  # epochs by whose speed the time left is told: one alone may have met other work
 
 
 def fit(
@@ -61,8 +60,7 @@ def fit(
     """
     learn, held = split(recipe, data) if held is None else (samples.trainable(data), held)
     if valid is not None:
-        valid = valid.take(valid.emotion >= 0)
-        valid = valid if len(valid) else None
+        valid = valid.take(valid.emotion >= 0) if (valid.emotion >= 0).any() else None
     state, origin = start(recipe, learn, watch)
     main = state.accelerator.is_main_process
     with run.locked(folder, when=main):
@@ -83,9 +81,9 @@ def fit(
                 fit_epoch(state, folder, held=held, valid=valid, watch=watch, check=check)
         network = finish(state, folder)
         if valid is not None:
-            table = confusion(valid.emotion, predict_valid(state, valid))
+            scores = predict_valid(state, valid, size=recipe.network.size)
             if main:
-                run.write_confusion(folder, table)
+                run.write_confusion(folder, confusion(valid.emotion, scores))
         return network
 
 
@@ -241,16 +239,19 @@ def score(state: State, held: Dataset) -> dict[str, float]:
 
 def validate(state: State, valid: Dataset) -> dict[str, float]:
     """Accuracy and macro F1 of the label head on a validation split, flips averaged."""
-    scores = predict_valid(state, valid)
+    recipe, ended = state.recipe, state.epoch + 1 == state.recipe.epochs
+    # at the epoch's own size until the last: batch norms of some networks fit no other
+    size = recipe.network.size if ended else recipe.size_at(state.epoch)
+    scores = predict_valid(state, valid, size=size)
     found = classification(valid.emotion, scores)(np.ones((1, len(valid))))
     return {f"valid_{name}": round(float(found[name][0]), 4) for name in ("accuracy", "macro_f1")}
 
 
-def predict_valid(state: State, valid: Dataset) -> NDArray[np.float64]:
-    """(N, 7) label shares."""
+def predict_valid(state: State, valid: Dataset, *, size: int) -> NDArray[np.float64]:
+    """(N, 7) label shares, at ``size`` pixels."""
     label, _ = predict_sharded(
         state.kept, torch.from_numpy(valid.images), accelerator=state.accelerator,
-        size=state.recipe.network.size, crop=state.recipe.network.crop,
+        size=size, crop=state.recipe.network.crop,
     )  # fmt: skip
     return label.double().numpy()
 
