@@ -4,10 +4,10 @@ import json
 
 from PIL import Image
 
-from .test_predict import PORTRAIT, bundle, folder, run  # noqa: F401
+from .test_predict import PORTRAIT
 
 
-def test_crops_that_are_photos_of_more_than_a_face_are_told(run, folder, tmp_path):  # noqa: F811
+def test_crops_that_are_photos_of_more_than_a_face_are_told(run, folder, tmp_path):
     portrait = Image.open(PORTRAIT)
     portrait.crop((100, 0, 380, 280)).save(tmp_path / "loose.png")  # its face covers half of it
     tight = portrait.crop((158, 52, 292, 186))
@@ -23,7 +23,7 @@ def test_crops_that_are_photos_of_more_than_a_face_are_told(run, folder, tmp_pat
     assert "leave out" not in run(tmp_path / "loose.png", "--crops", "--csv", out).stderr
 
 
-def test_reasons_stand_beside_a_face_and_in_a_column(run, folder, tmp_path):  # noqa: F811
+def test_reasons_stand_beside_a_face_and_in_a_column(run, folder, tmp_path):
     assert "hard to read" not in run(PORTRAIT).stdout
     small = tmp_path / "small.png"
     Image.open(folder / "0.png").resize((20, 20)).save(small)

@@ -21,37 +21,6 @@ KINDS = ("--csv", "--jsonl", "--parquet")
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "schema.json").read_text()))
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def run(bundle):
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(predict)
-
-    def run(*arguments):
-        return CliRunner().invoke(app, [*map(str, arguments), "--model", str(bundle)])
-
-    return run
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Six crops, a text file called .png, and what a folder is not searched for."""
-    rng = np.random.default_rng(1)
-    place = tmp_path / "in"
-    (place / "sub").mkdir(parents=True)
-    for i in range(6):
-        pixels = rng.integers(0, 256, (48, 48), dtype=np.uint8)
-        Image.fromarray(pixels).save(place / ("sub" if i % 2 else "") / f"{i}.png")
-    (place / "bad.png").write_text("not a picture")
-    (place / "notes.txt").write_text("not looked at")
-    (place / ".hidden.png").write_bytes(b"")
-    return place
-
-
 def test_a_portrait_prints_its_scores(run):
     result = run(PORTRAIT)
     assert result.exit_code == 0
@@ -267,40 +236,3 @@ def test_csv_has_a_row_a_face(run, folder, tmp_path):
     assert sum(float(row[f"votes_{e}"]) for e in ("angry", "disgust", "fear", "happy", "neutral",
                "sad", "surprise")) == pytest.approx(1, abs=1e-3)  # fmt: skip
     assert [row["error"] != "" for row in table].count(True) == 1
-
-
-def test_annotated_copies_mirror_the_folder(run, folder, tmp_path):
-    out = tmp_path / "out"
-    result = run(
-        folder / "0.png", folder / "sub" / "1.png", "--crops", "--annotate", out, "--explain"
-    )
-    assert result.exit_code == 0
-    assert len(list(out.rglob("*.png"))) == 2
-    with Image.open(out / "sub" / "1.png") as drawn:
-        assert max(drawn.size) >= 640
-
-
-def test_a_copy_never_replaces_its_original(run, folder, tmp_path, monkeypatch):
-    before = (folder / "0.png").read_bytes()
-    table = tmp_path / "out.csv"
-    refused = run(folder, "--crops", "--annotate", folder, "--csv", table).exception
-    assert isinstance(refused, ValueError)
-    assert not table.exists()  # said before any work
-    monkeypatch.chdir(folder / "sub")
-    assert run("../0.png", "1.png", "--crops", "--annotate", "../../drawn").exit_code == 0
-    assert (folder / "0.png").read_bytes() == before
-
-
-def test_explain_asks_for_what_it_needs(run, folder, tmp_path):
-    assert "--annotate" in str(run(folder, "--explain").exception)
-    blind = make_bundle(tmp_path / "blind", cam=False)
-    arguments = (folder, "--explain", "--annotate", tmp_path / "out", "--model", blind)
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(predict)
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    assert "activation maps" in str(result.exception)
-
-
-def test_ray_wants_parquet(run, folder):
-    assert "--parquet" in str(run(folder, "--engine", "ray").exception)
-    assert "local, ray" in str(run(folder, "--engine", "spark").exception)

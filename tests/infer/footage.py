@@ -25,6 +25,13 @@ def portraits():
     return heads, mask
 
 
+def portrait(shift=0, size=(320, 240)):
+    """One person in the middle, ``shift`` pixels to the right."""
+    scene = Image.new("RGB", (320, 240), (40, 60, 80))
+    scene.paste(Image.fromarray(data.astronaut()).crop((96, 0, 416, 240)), (shift, 0))
+    return scene.resize(size)
+
+
 @cache
 def background():
     rng = np.random.default_rng(0)

@@ -287,10 +287,9 @@ def test_the_page_and_its_numbers(client, model):
     assert page.headers["x-frame-options"] == "DENY"
     config = client.get("/config.json").json()
     assert config["cam"] is True and config["mode"] == "served"
-    assert [e["id"] for e in config["emotions"]] == EMOTIONS
-    assert len(config["crop"]["frame"]) == 5
+    assert ([e["id"] for e in config["emotions"]], len(config["crop"]["frame"])) == (EMOTIONS, 5)
     local = json.loads(json.dumps(numbers.config(model.bundle, mode="local")))
-    assert local["detector"] == config["detector"]
+    assert (local["detector"], local["reasons"]) == (config["detector"], config["reasons"])
     assert local["bundle"]["expression"] == {"share": 0.5, "offsets": [0.0] * 7}
     _problem(client.get("/../app.py"), 404)
 

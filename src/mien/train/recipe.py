@@ -120,8 +120,7 @@ class Recipe(Section):
     def _at(self, steps: Mapping[str, T], epoch: int, default: T) -> T:
         """The value of the latest key up to this epoch."""
         begun = {_first_epoch(k, self.epochs) or 0: steps[k] for k in sorted(steps, key=float)}
-        reached = [first for first in begun if first <= epoch]
-        return begun[max(reached)] if reached else default
+        return begun[max(reached)] if (reached := [e for e in begun if e <= epoch]) else default
 
     def to_toml(self) -> str:
         """The resolved recipe as TOML that ``load`` reads back; ``[tune]`` decides no training."""

@@ -10,7 +10,6 @@ const state = {
   here: 0, anchor: 0, columns: 1, undo: [],
 };
 const drawn = new Map();
-
 async function start() {
   const data = await (await fetch("api/entries")).json();
   Object.assign(state, { entries: data.entries, emotions: data.emotions, decisions: data.decisions });
