@@ -42,6 +42,12 @@ def predict(
     parquet: Annotated[
         str | None, typer.Option(help="Write a folder of Parquet files; resumes if it exists.")
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the pooled features of every face (.npz or .parquet), when all are done."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Start output files afresh instead of resuming."),
@@ -105,7 +111,7 @@ def predict(
     if explain and annotate is None:
         raise ValueError("--explain: draws on annotated pictures; add --annotate FOLDER")
     if engine == "ray":
-        if parquet is None or jsonl or csv or annotate or as_json:
+        if parquet is None or jsonl or csv or annotate or as_json or embeddings:
             raise ValueError("--engine ray: writes Parquet alone; give --parquet FOLDER")
         _on_ray(
             paths, parquet,
@@ -117,6 +123,7 @@ def predict(
         raise ValueError(f"no engine {engine!r}; choose from local, ray")
 
     from mien.infer.annotated import Annotated as Copies
+    from mien.infer.embeddings import Embeddings
     from mien.infer.inputs import find_pictures
     from mien.infer.job import Job
     from mien.infer.many import analyze_many
@@ -131,13 +138,19 @@ def predict(
     for each in copies:
         each.check(fresh=overwrite)
     made = Made.by(loaded, crops=crops, min_face=min_face)
-    job = Job(sources, _outputs(jsonl, csv, parquet, made), copies)
+    vectors = [] if embeddings is None else [Embeddings(embeddings, made)]
+    for file in vectors:
+        file.check(fresh=overwrite)
+    job = Job(sources, _outputs(jsonl, csv, parquet, made), [*copies, *vectors])
     job.open(fresh=overwrite, retry=retry)
     found = analyze_many(
-        loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
-    )
+        loaded, job.left, crops=crops, min_face=min_face, cam=explain, embed=bool(vectors),
+        workers=threads,
+    )  # fmt: skip
     many = len(job.left) >= MANY or bool(job.outputs or annotate)
     _report(job.run(found), job, as_json=as_json, many=many, language=lang)
+    for file in vectors:
+        file.close()
 
 
 def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, language: str) -> None:

@@ -163,7 +163,8 @@ class Face:
     ``box`` is (left, top, right, bottom) in pixels of the upright picture; ``landmarks`` five
     (x, y) points (right eye, left eye, nose, right and left corner of the mouth; right and left
     of the person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole
-    picture was taken as a crop; ``track`` the person's number in a video, from 1.
+    picture was taken as a crop; ``track`` the person's number in a video, from 1; ``embedding``
+    the pooled features (D,) where they were asked for.
     """
 
     box: tuple[float, float, float, float]
@@ -172,6 +173,7 @@ class Face:
     landmarks: tuple[tuple[float, float], ...] | None = None
     detected: bool = True
     track: int | None = None
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def detector_score(self) -> float:
