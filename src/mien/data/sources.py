@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mien.data.ballots import merge_votes
 from mien.data.entries import Listing
-from mien.data.formats import affectnet, ckplus, ferplus, jaffe, label_table, rafdb
+from mien.data.formats import affectnet, ckplus, ferplus, jaffe, label_table, rafdb, votes_table
 from mien.data.formats.folders import list_folder
 from mien.data.formats.labelled import to_listing
 from mien.data.formats.pixelcsv import FILES, header, is_pixel_csv, list_csv
@@ -16,7 +16,7 @@ from mien.data.tree import Tree, grow
 from mien.data.words import NUMBERS, check_mapping
 
 VOTE_FILES = ("votes.csv", "fer2013new.csv")
-FORMATS = (rafdb, ferplus, ckplus, affectnet, jaffe)
+FORMATS = (rafdb, ferplus, ckplus, affectnet, jaffe, votes_table)
 """Layouts that leave no doubt, each with ``find`` and ``read``; the first that finds itself."""
 
 

@@ -61,7 +61,8 @@ def list_folder(tree: Tree, mapping: Mapping[str, str], numbers: str = "") -> Li
     if sum(why == NO_LABEL for why, _ in outside.values()) == len(each):
         raise ValueError(
             f"{tree.root}: {len(each):,} pictures lie in no folder that names an emotion; labels "
-            "come from folders (happy/1.png), or from a table labels.csv (file,emotion) beside them"
+            "come from folders (happy/1.png), or from a table beside them: "
+            "labels.csv (file,emotion), or votes.csv"
         )
     if unknown:
         raise unknown_names(unknown, f"{tree.root}: folders", classes)
