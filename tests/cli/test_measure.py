@@ -65,7 +65,7 @@ def test_a_bundle_is_evaluated_and_reported(tmp_path, data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_bundle(tmp_path / "run" / "bundle")
     shown = run("evaluate", "run", data, "--draws", 20)
-    assert "Accuracy" in shown and "Worth k annotators" in shown
+    assert "Accuracy" in shown and "Equivalent annotators" in shown
     table = Predictions.load(tmp_path / "run" / "predictions.npz")
     assert len(table) == 42 and table.ballot.shape == (42, 10)
     assert table.leaked.sum() == 3
@@ -291,7 +291,7 @@ def test_names_keep_their_brackets(tmp_path):
 
 
 def test_infinity_does_not_reach_json(tmp_path):
-    """A ballot that equals the votes is worth more annotators than can be counted."""
+    """A ballot that equals the votes is equivalent to more annotators than can be counted."""
     made = make_table(60)
     replace(made, ballot=made.counts / 10).save(tmp_path / "perfect.npz")
     args = ("--predictions", tmp_path / "perfect.npz", tmp_path / "perfect.npz")
@@ -304,7 +304,7 @@ def test_infinity_does_not_reach_json(tmp_path):
     found = json.loads(text, parse_constant=refuse)
     assert found["calibration"]["votes"]["before"]["all"]["worth_annotators"]["value"] is None
     run("report", tmp_path / "o")
-    assert "| Worth k annotators | ∞ |" in (tmp_path / "o" / "report.md").read_text()
+    assert "| Equivalent annotators | ∞ |" in (tmp_path / "o" / "report.md").read_text()
 
 
 def test_a_truth_in_capitals_is_read(tmp_path):

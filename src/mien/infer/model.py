@@ -92,7 +92,7 @@ class Model:
             crops: uint8 (N, H, W), (N, H, W, 3), or a list of (H, W) or (H, W, 3); (48, 48) passes
                 through untouched, anything else is made grey and area-resized.
             cam: also give class-activation maps, where the bundle has them.
-            batch_size: most crops that one run of the graph sees; unless given, what suits the
+            batch_size: maximum batch size of one inference call; unless given, what suits the
                 processor.
 
         Raises:

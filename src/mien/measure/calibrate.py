@@ -208,7 +208,7 @@ def undo(told: Mapping[str, Any], label: Array, ballot: Array) -> tuple[Array, A
 
 
 def gains(found: Mapping[str, Any]) -> dict[str, bool]:
-    """Which heads of ``evaluate.calibration`` a cross-fitted calibration improves.
+    """Which heads of ``evaluate.calibration`` a cross-validated calibration improves.
 
     ``label`` by its negative log-likelihood, ``votes`` by its cross-entropy to vote shares, as far
     as four decimals show.

@@ -66,7 +66,7 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
     outputs = {value.name for value in model.graph.output}
     arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
-    maps = len(EMOTIONS)  # what a 1x1 convolution for class-activation maps puts out
+    maps = len(EMOTIONS)  # what a 1x1 convolution for class-activation maps outputs
     heads = [n.name for n in convs if n.output[0] in outputs or len(arrays[n.input[1]]) == maps]
     ranges = {
         node.input[1]: [
@@ -90,7 +90,7 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
 def correct_biases(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     """Shift each int8 convolution's biases so that its channels' means are those in float32.
 
-    Rounded weights shift the mean of what a channel puts out, and depthwise ones of few weights
+    Rounded weights shift the mean of what a channel outputs, and depthwise ones of few weights
     most. First to last, each with those before it corrected. Source: Nagel et al., Data-free
     quantization through weight equalization and bias correction, ICCV 2019.
 
