@@ -20,6 +20,7 @@ without pictures that have a copy|taught by an ensemble|what it takes for what
 when it may stay silent|do its scores mean|its worst mistakes|that whose|so-manieth
 which marks it before all else|takes those with the same pixels
 worth k annotators|annotators’ worth|cross-fitted|waits for company|of a graph sees|puts out
+mean what they say|that stands for all|high rate and long
 a person drops takes
 """.replace("\n", "|")
     .strip("|")

@@ -1,4 +1,4 @@
-"""Make scores mean what they say.
+"""Calibrate scores: of those of 70 %, 70 % are right.
 
 One temperature for ``label``; vector scaling for ``ballot``, whose voters may be other people than
 those it was learnt from.

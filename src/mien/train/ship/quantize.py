@@ -226,8 +226,8 @@ def read_once(model: onnx.ModelProto) -> bool:
     """Let a graph's first convolution read one channel where it reads three shifted copies of it.
 
     Its weights are summed over the copies and its biases take the shifts, so nothing changes but
-    the margin: each copy was padded with zeros after its own shift, and the one that is left is
-    padded with the grey value that stands for all three best. Two thirds of its multiply-adds go.
+    the margin: each copy was padded with zeros after its own shift, and the remaining channel
+    is padded with the least-squares grey value. Two thirds of its multiply-adds go.
 
     Args:
         model: graph of one network as ``export`` writes it; changed in place.
