@@ -2,6 +2,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE constraints.txt ./
+COPY recipes recipes
 COPY src src
 RUN python -m venv /opt/mien \
     && /opt/mien/bin/pip install --no-cache-dir -c constraints.txt ".[web]" \

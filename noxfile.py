@@ -8,7 +8,8 @@ nox.options.error_on_missing_interpreters = False
 nox.options.default_venv_backend = "uv"
 
 QUICK = ["tests", *(f"--ignore=tests/{each}" for each in
-                    ("train", "web", "docs", "workflows", "cli/test_terminal.py"))]  # fmt: skip
+                    ("train", "web", "docs", "workflows", "cli/test_export.py",
+                     "cli/test_terminal.py", "cli/test_train.py"))]  # fmt: skip
 """What needs no torch and no browser: installing torch for each Python would take hours."""
 NEEDED = [".[data,video,web,heic,parquet,hub]", "pytest>=8.3", "hypothesis>=6.100",
           "jsonschema>=4.23", "scikit-image>=0.24", "scikit-learn>=1.5", "httpx>=0.27"]  # fmt: skip

@@ -4,7 +4,7 @@
 
 HELD.npz: a ``predictions.npz`` with votes, of a model on a grouped tenth of Training that it has
 not seen, uncalibrated. Its heads are calibrated as ``mien export --calibrate`` does, and every row
-by the folds that do not hold it. A fitted mix is cross-fitted too. CROPS.npz checks the shipped
+by the folds that do not hold it. A fitted mix is cross-validated too. CROPS.npz checks the shipped
 model on real faces: ``x`` uint8 (N, 48, 48), ``y`` (N,) in the order of the emotions, ``set`` (N,).
 """
 
@@ -169,7 +169,7 @@ def main() -> None:
             learn, lambda mix, rows: mix.apply(label[rows], votes[rows]), fold
         )
         whole = learn(np.ones(len(y), bool))
-        page.add_row(f"{called}, cross-fitted", *judge.row(crossed, plain))
+        page.add_row(f"{called}, cross-validated", *judge.row(crossed, plain))
         mixes.append((called, whole))
     Console().print(page)
     for called, mix in mixes[len(SHARES) :]:

@@ -7,7 +7,7 @@ from mien.cli import bundles as cli
 from tests.fake_hub import COMMIT, running
 from tests.tiny import make_bundle
 
-pytest.importorskip("huggingface_hub")
+constants = pytest.importorskip("huggingface_hub.constants")
 
 
 @pytest.fixture
@@ -17,6 +17,10 @@ def place(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     with running() as (served, address):
         monkeypatch.setenv("HF_ENDPOINT", address)
+        # both were read when the library was imported, with an earlier test's address
+        path = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + path)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
         yield served
 
 

@@ -65,6 +65,7 @@ def test_no_npm_says_what_to_do(calls: list[list[str]], monkeypatch: pytest.Monk
 
 
 def test_the_hub_is_asked_only_for_a_moment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    pytest.importorskip("timm")
     asked = []
 
     def connect(address: tuple[str, int], timeout: float) -> socket.socket:

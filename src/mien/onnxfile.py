@@ -1,4 +1,4 @@
-"""What a graph's file says of itself, read without the onnx package: is it all there is?"""
+"""A graph's file, read without the onnx package: does it hold all, and what do its heads read?"""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _INSIDE: dict[str, dict[int, str]] = {
     _SPARSE: {1: _TENSOR, 2: _TENSOR},
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_MODEL_GRAPH, _GRAPH_NODE, _GRAPH_OUTPUT = 7, 1, 12
+_NODE_INPUT, _NODE_OUTPUT, _NODE_KIND, _OUTPUT_NAME = 1, 2, 4, 1
 _DEEPEST = 100
 
 
@@ -43,6 +45,58 @@ def _looks_outside(data: memoryview, kind: str, depth: int) -> bool:
         ):
             return True
     return False
+
+
+def linear_inputs(data: bytes, output: str) -> list[str]:
+    """Names of what the last linear layers before an output read, in the order of the graph.
+
+    Raises:
+        ValueError: it is no ONNX file.
+    """
+    nodes: list[tuple[str, list[str]]] = []
+    maker: dict[str, int] = {}
+    for number, graph in _fields(memoryview(data)):
+        if number != _MODEL_GRAPH or not isinstance(graph, memoryview):
+            continue
+        for kind, node in _fields(graph):
+            if kind == _GRAPH_NODE and isinstance(node, memoryview):
+                texts: dict[int, list[str]] = {_NODE_INPUT: [], _NODE_OUTPUT: [], _NODE_KIND: [""]}
+                for field, value in _fields(node):
+                    if field in texts and isinstance(value, memoryview):
+                        texts[field].append(bytes(value).decode())
+                maker.update(dict.fromkeys(texts[_NODE_OUTPUT], len(nodes)))
+                nodes.append((texts[_NODE_KIND][-1], texts[_NODE_INPUT]))
+    found: dict[str, int] = {}
+    seen, waiting = set[str](), [output]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in maker:
+            continue
+        seen.add(name)
+        operator, inputs = nodes[maker[name]]
+        if operator in ("Gemm", "MatMul"):
+            found.setdefault(inputs[0], maker[name])
+        else:
+            waiting += inputs
+    return sorted(found, key=found.__getitem__)
+
+
+def with_outputs(data: bytes, names: list[str]) -> bytes:
+    """The graph with more of its tensors as outputs.
+
+    A message that stands twice in protobuf is merged, so a graph of nothing but outputs at the
+    file's end adds them to the first.
+    """
+    outputs = b"".join(_field(_GRAPH_OUTPUT, _field(_OUTPUT_NAME, n.encode())) for n in names)
+    return data + _field(_MODEL_GRAPH, outputs)
+
+
+def _field(number: int, value: bytes) -> bytes:
+    size, rest = bytearray(), len(value)
+    while rest > 127:
+        size.append(rest & 127 | 128)
+        rest >>= 7
+    return bytes([number << 3 | 2, *size, rest]) + value
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:

@@ -44,7 +44,7 @@ def test_a_bundle_is_evaluated_and_reported(tmp_path, data, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_bundle(tmp_path / "run" / "bundle")
     shown = run("evaluate", "run", data, "--draws", 20)
-    assert "Accuracy" in shown and "Worth k annotators" in shown
+    assert "Accuracy" in shown and "Equivalent annotators" in shown
     table = Predictions.load(tmp_path / "run" / "predictions.npz")
     assert len(table) == 42 and table.ballot.shape == (42, 10)
     assert table.leaked.sum() == 3

@@ -26,7 +26,7 @@ def test_names_keep_their_brackets(tmp_path):
 
 
 def test_infinity_does_not_reach_json(tmp_path):
-    """A ballot that equals the votes is worth more annotators than can be counted."""
+    """A ballot that equals the votes is equivalent to more annotators than can be counted."""
     made = make_table(60)
     replace(made, ballot=made.counts / 10).save(tmp_path / "perfect.npz")
     args = ("--predictions", tmp_path / "perfect.npz", tmp_path / "perfect.npz")
@@ -39,7 +39,7 @@ def test_infinity_does_not_reach_json(tmp_path):
     found = json.loads(text, parse_constant=refuse)
     assert found["calibration"]["votes"]["before"]["all"]["worth_annotators"]["value"] is None
     run("report", tmp_path / "o")
-    assert "| Worth k annotators | ∞ |" in (tmp_path / "o" / "report.md").read_text()
+    assert "| Equivalent annotators | ∞ |" in (tmp_path / "o" / "report.md").read_text()
 
 
 def test_a_truth_in_capitals_is_read(tmp_path):

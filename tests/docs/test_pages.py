@@ -19,6 +19,9 @@ ending at 0.3 of its highest|first layers that stand still|milder changes|warmin
 without pictures that have a copy|taught by an ensemble|what it takes for what
 when it may stay silent|do its scores mean|its worst mistakes|that whose|so-manieth
 which marks it before all else|takes those with the same pixels
+worth k annotators|annotators’ worth|cross-fitted|waits for company|of a graph sees|puts out
+mean what they say|that stands for all|high rate and long
+a person drops takes
 """.replace("\n", "|")
     .strip("|")
     .split("|")
@@ -57,7 +60,15 @@ SPOKEN = [
     for file in sorted((ROOT / folder).rglob(f"*.{kind}"))
     if "static/docs" not in file.as_posix()  # Swagger UI's own
 ]
-ALSO = ["anew", "the house", "to be had", "began alike", "shall have ended", "go on training"]
+ALSO = [
+    "anew",
+    "the house",
+    "taught by",
+    "to be had",
+    "began alike",
+    "shall have ended",
+    "go on training",
+]
 
 
 def test_wording_of_the_code_is_plain():

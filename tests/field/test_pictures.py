@@ -167,7 +167,7 @@ def test_heic_is_read_upright_with_its_extra_and_named_without(monkeypatch):
     assert read(data).shape == (240, 160, 3)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)  # as scikit-image leaves it there
-    monkeypatch.setattr("mien.images._formats", lambda: ("JPEG", "AVIF"))
+    monkeypatch.setattr("mien.images._formats", lambda: ("JPEG", "PNG"))
     with pytest.raises(ImageError, match=r"HEIC.*mien\[heic\]"):
         read(data)
 

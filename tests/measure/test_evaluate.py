@@ -86,8 +86,8 @@ def test_what_is_infinite_is_none(table):
     assert found["ceiling"]["prior_worth"] is None
     assert found["calibration"]["votes"]["after"]["all"]["worth_annotators"]["value"] is None
     (shown,) = (t for t in all_tables(found) if t.title == "Calibration")
-    assert ("Worth k annotators", "∞", "∞") in shown.rows
-    assert "is worth very many." in " ".join(sentences(found))
+    assert ("Equivalent annotators", "∞", "∞") in shown.rows
+    assert "is equivalent to very many." in " ".join(sentences(found))
 
 
 def test_noise_by_hand():

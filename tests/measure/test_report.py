@@ -152,7 +152,10 @@ def test_the_summary_says_the_figures(table):
     text = " ".join(sentences(result))
     accuracy = result["heads"]["label"]["all"]["accuracy"]["value"]
     assert f"Of 100 pictures it gives {100 * accuracy:.0f}" in text
-    assert f"worth {result['votes']['all']['worth_annotators']['value']:.1f} annotators" in text
+    assert (
+        f"equivalent to {result['votes']['all']['worth_annotators']['value']:.1f} annotators"
+        in text
+    )
     assert "identical copy in the training data" in text
 
 
@@ -184,5 +187,5 @@ def test_a_model_calibrated_on_the_same_pictures_is_said_to_be(table):
         noted = [each.title for each in all_tables(carded) if "a little too good" in each.note]
         assert any("a little too good" in each for each in sentences(carded)) == told
         names = [name for _, name, _ in tiles(carded, {})]
-        assert ("annotators’ worth, calibrated here" in names) == told
+        assert ("equivalent annotators, calibrated here" in names) == told
         assert noted == (["Against people's votes, ballot", "Calibration"] if told else [])

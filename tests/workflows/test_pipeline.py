@@ -160,7 +160,7 @@ def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
     assert (told.teacher, told.teacher_weight) == (str(out / "ensemble"), 0.6)
     joined = bundle.load(out / "ensemble").card
     last, first = card.lineage  # the student began with the member's weights
-    assert f"taught by ensemble {joined.sha256[:12]}, from {first}" in last
+    assert f"distilled from ensemble {joined.sha256[:12]}, from {first}" in last
     assert (first,) == joined.lineage
     assert first.startswith(f"{MEMBERS[0]} (recipe ")
     again = pipeline(source, out, options, talk=Told())

@@ -41,7 +41,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "label_.*": ("share, 0 to 1", "Probability of this FER-2013 label; the seven sum to 1."),
     "ballot_.*": ("share, 0 to 1", "Estimated share of annotators who would choose this option of "
                   "FER+; the ten sum to 1."),
-    "embedding_?.*": ("number, no unit", "A pooled feature of the network."),
+    "embedding": ("list of numbers, no unit", "Pooled features, from which the scores are "
+                  "computed; comparable within one model only."),
     "unclear": ("share, 0 to 1", "Estimated share of people who could not say, or would see no "
                 "face: `unknown` and `NF` of the ballot."),
     "is_unclear": ("true or false", "Whether `unclear` reaches the threshold in the card."),
@@ -106,11 +107,11 @@ CARD: dict[str, tuple[str, str]] = {
     "unclear_threshold": ("share, 0 to 1", "From which `unclear` a face is called unclear."),
     "network": ("object", "Members, their sizes and weights, and how the graph is stored."),
     "start": ("text", "Origin and licence of the starting weights."),
-    "lineage": (
-        "list of lines",
-        "Each training behind it, its teacher's included, with content hashes.",
-    ),
     "data": ("object", "What it was trained on, with a fingerprint."),
+    "lineage": (
+        "list of text",
+        "One line for each training behind the model, its teachers' included, with content hashes.",
+    ),
     "metrics": ("object", "Figures with their split and 95 % interval."),
     "cost": ("object", "Parameters, multiply-adds, bytes, milliseconds a face."),
     "calibration": ("object", "What the graph does to its scores, and what that was fitted on."),
@@ -147,7 +148,7 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
     """Every file or answer that mien writes: its title, and a row for each of its names."""
     from mien.bundle import Card
     from mien.data import manifest
-    from mien.infer import rows, video_outputs
+    from mien.infer import embeddings, rows, video_outputs
     from mien.measure import grouped
     from mien.measure.predictions import Predictions
 
@@ -155,6 +156,8 @@ def tables() -> dict[str, list[tuple[str, ...]]]:
         "Rows of `mien predict --csv` and `--parquet`": describe(rows.COLUMNS, MEANINGS),
         "Rows of `mien video --csv`": describe(video_outputs.COLUMNS, MEANINGS),
         "JSON of `mien predict --json` and `--jsonl`": _json(),
+        "`mien predict --embeddings`, one row or entry per face": describe(
+            embeddings.COLUMNS, MEANINGS),
         "Rows of `mien summary --csv`, after the columns of `--by`": describe(
             grouped.COLUMNS, SUMMARY),
         "`manifest.csv` of `mien data prepare`": describe(manifest.MANIFEST_COLUMNS, DATA),

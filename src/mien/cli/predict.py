@@ -42,6 +42,12 @@ def predict(
     parquet: Annotated[
         str | None, typer.Option(help="Write a folder of Parquet files; resumes if it exists.")
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the pooled features of every face (.npz or .parquet), when all are done."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Start output files afresh instead of resuming."),
@@ -107,7 +113,7 @@ def predict(
     places = {"--jsonl": jsonl, "--csv": csv, "--parquet": parquet}
     given = {option: str(place) for option, place in places.items() if place is not None}
     if engine == "ray":
-        if parquet is None or len(given) > 1 or annotate or as_json:
+        if parquet is None or len(given) > 1 or annotate or as_json or embeddings:
             raise ValueError("--engine ray: writes Parquet alone; give --parquet FOLDER")
         _on_ray(
             paths, parquet,
@@ -119,6 +125,7 @@ def predict(
         raise ValueError(f"no engine {engine!r}; choose from local, ray")
 
     from mien.infer.annotated import Annotated as Copies
+    from mien.infer.embeddings import Embeddings
     from mien.infer.inputs import find_pictures
     from mien.infer.job import Job
     from mien.infer.many import analyze_many
@@ -133,15 +140,21 @@ def predict(
     for each in copies:
         each.check(fresh=overwrite)
     made = Made.by(loaded, crops=crops, min_face=min_face)
-    job = Job(sources, _outputs(given, made), copies)
+    vectors = [] if embeddings is None else [Embeddings(embeddings, made)]
+    for file in vectors:
+        file.check(fresh=overwrite)
+    job = Job(sources, _outputs(given, made), [*copies, *vectors])
     job.open(fresh=overwrite, retry=retry)
     if crops:
         _warn_of_loose(job.left, loaded)
     found = analyze_many(
-        loaded, job.left, crops=crops, min_face=min_face, cam=explain, workers=threads
-    )
+        loaded, job.left, crops=crops, min_face=min_face, cam=explain, embed=bool(vectors),
+        workers=threads,
+    )  # fmt: skip
     many = len(job.left) >= MANY or bool(job.outputs or annotate)
     _report(job.run(found), job, as_json=as_json, many=many, language=lang)
+    for file in vectors:
+        file.close()
 
 
 def _report(done: Iterable[Picture], job: Job, *, as_json: bool, many: bool, language: str) -> None:

@@ -220,3 +220,6 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
         console.print(grid(table[0], table[1:], title=title))
     if first:
         say(f"trained: {folder / (OOF if folds else FILE)}")
+        if not folds:
+            name = recipe.name
+            say(f"next: mien export {name} --out models/{name} --data {recipe.data.path}")

@@ -41,7 +41,7 @@ class Cache:
                 return {name: stored[name] for name in stored.files}
         made = make()
         with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **made)
+            np.savez(file, **made)  # type: ignore[arg-type]  # allow_pickle: numpy 2.2
         self.forget(stage, path)
         return made
 

@@ -94,7 +94,7 @@ def read_crops(
         with replacing(pixels) as part:
             columns = _decode(listing, part, cache, key, finder, progress)
         with replacing(table) as part, part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **columns)
+            np.savez(file, **columns)  # type: ignore[arg-type]  # allow_pickle: numpy 2.2
         for old in cache.folder.glob("piece*"):
             old.unlink()
     with np.load(table) as stored:

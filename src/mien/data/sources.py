@@ -8,7 +8,7 @@ from typing import Protocol
 
 from mien.data.ballots import merge_votes
 from mien.data.entries import Listing
-from mien.data.formats import affectnet, ckplus, ferplus, label_table, rafdb
+from mien.data.formats import affectnet, ckplus, ferplus, label_table, rafdb, votes_table
 from mien.data.formats.coded import JAFFE, KDEF
 from mien.data.formats.folders import list_folder
 from mien.data.formats.labelled import Labels, to_listing
@@ -32,7 +32,7 @@ class Format(Protocol):
         ...
 
 
-FORMATS: tuple[Format, ...] = (rafdb, ferplus, ckplus, affectnet, JAFFE, KDEF)
+FORMATS: tuple[Format, ...] = (rafdb, ferplus, ckplus, affectnet, JAFFE, KDEF, votes_table)
 """Layouts that leave no doubt; the first that finds itself is taken."""
 
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
@@ -42,6 +42,7 @@ def analyze_many(
     crops: bool = False,
     min_face: int = 40,
     cam: bool = False,
+    embed: bool = False,
     workers: int = 0,
 ) -> Iterator[Picture]:
     """Analyse pictures in order, several batches at a time.
@@ -58,6 +59,7 @@ def analyze_many(
         crops: take every picture as one crop, without a search.
         min_face: side in pixels of the smallest face to search for.
         cam: also give class-activation maps, where the bundle has them.
+        embed: also give each face's pooled features.
         workers: threads; 0 for the model's own ``threads``, or all cores.
 
     Yields:
@@ -81,13 +83,14 @@ def analyze_many(
         if len(images) == 1:  # one picture: all cores for each run, and no pool
             names = [name_of(image, 0) for image in images]
             yield from analyze_batch(
-                model, list(images), names=names, crops=crops, min_face=min_face, cam=cam
-            )
+                model, list(images), names=names, crops=crops, min_face=min_face, cam=cam,
+                embed=embed,
+            )  # fmt: skip
             return
     single = on_one_thread(model)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="mien")
     pending: deque[Future[list[Picture]]] = deque()
-    look = partial(analyze_batch, single, crops=crops, min_face=min_face, cam=cam)
+    look = partial(analyze_batch, single, crops=crops, min_face=min_face, cam=cam, embed=embed)
     try:
         for at, batch in enumerate(batched(images, batch_size)):
             names = [name_of(image, at * batch_size + i) for i, image in enumerate(batch)]
@@ -108,6 +111,7 @@ def analyze_batch(
     crops: bool = False,
     min_face: int = 40,
     cam: bool = False,
+    embed: bool = False,
 ) -> list[Picture]:
     """Analyse one batch on the calling thread: the unit of work of every engine.
 
@@ -118,6 +122,7 @@ def analyze_batch(
         crops: take every picture as one crop.
         min_face: side in pixels of the smallest face to search for.
         cam: also give class-activation maps, where the bundle has them.
+        embed: also give each face's pooled features.
 
     Returns:
         One entry a picture, in order.
@@ -131,7 +136,7 @@ def analyze_batch(
         expressions = model.classify(np.concatenate(faces), cam=cam).expressions(model.head)
     else:
         expressions = iter(())
-    return [
+    pictures = [
         Picture(
             source=each.name,
             width=each.size[0],
@@ -140,6 +145,13 @@ def analyze_batch(
             error=each.error,
         )
         for each in seen
+    ]
+    if not (embed and faces):
+        return pictures
+    vectors = iter(model.embed(np.concatenate(faces)))
+    return [
+        replace(picture, faces=[replace(face, embedding=next(vectors)) for face in picture.faces])
+        for picture in pictures
     ]
 
 

@@ -15,6 +15,7 @@ from mien.emotions import check_head
 from mien.images import Source, read
 from mien.infer.crop import FRAME, SIDE, crop_face, to_crop
 from mien.infer.detect import Detection, Detector, default_detector
+from mien.infer.features import Features
 from mien.infer.lanes import Lanes
 from mien.infer.reasons import reasons
 from mien.infer.results import Expression, Face, Picture, Scores
@@ -69,6 +70,11 @@ class Model:
         """The graph, opened on first use."""
         return Lanes(self.bundle, threads=self.threads)
 
+    @cached_property
+    def features(self) -> Features:
+        """The graph with its pooled features, opened on first use."""
+        return Features(self.bundle, threads=self.threads)
+
     @property
     def session(self) -> onnxruntime.InferenceSession:
         """The ONNX Runtime session whose runs take all of the model's threads."""
@@ -87,7 +93,7 @@ class Model:
             crops: uint8 (N, H, W), (N, H, W, 3), or a list of (H, W) or (H, W, 3); (48, 48) passes
                 through untouched, anything else is made grey and area-resized.
             cam: also give class-activation maps, where the bundle has them.
-            batch_size: most crops that one run of the graph sees; unless given, what suits the
+            batch_size: maximum batch size of one inference call; unless given, what suits the
                 processor.
 
         Raises:
@@ -108,6 +114,33 @@ class Model:
             cam=arrays[2] if len(names) > 2 else None,
             mix=self.mix,
         )
+
+    def embed(
+        self,
+        crops: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+        *,
+        batch_size: int | None = None,
+    ) -> NDArray[np.float32]:
+        """Pooled features of ready crops, from which the scores are computed.
+
+        Networks of an ensemble stand side by side; mirror views are averaged. Features of
+        different models cannot be compared.
+
+        Args:
+            crops: as for ``classify``; ``find`` cuts them out of a picture.
+            batch_size: as for ``classify``.
+
+        Returns:
+            float32 (N, D); D depends on the model.
+
+        Raises:
+            BundleError: the model's graph has no pooled features.
+            TypeError: crops that are not uint8.
+            ValueError: an array of another shape, or ``batch_size`` below 1.
+        """
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size {batch_size}: give at least 1")
+        return self.features.run(as_faces(crops), batch_size=batch_size)
 
     def analyze(
         self, image: Source, *, crops: bool = False, min_face: int = 40, cam: bool = False

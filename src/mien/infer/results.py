@@ -165,7 +165,8 @@ class Face:
     of the person) or None; ``score`` the detector's, 0 to 1; ``detected`` False where the whole
     picture was taken as a crop; ``track`` the person's number in a video, from 1. ``reasons`` say
     why the face is hard to read, any of "small", "blurred", "turned" and "covered": what the
-    picture shows, whatever the scores are.
+    picture shows, whatever the scores are. ``embedding`` are the pooled features (D,) where they
+    were asked for.
     """
 
     box: tuple[float, float, float, float]
@@ -175,6 +176,7 @@ class Face:
     detected: bool = True
     track: int | None = None
     reasons: list[str] = field(default_factory=list)
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def detector_score(self) -> float:

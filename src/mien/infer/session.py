@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GPU = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 BEST_BATCH = {CPU: 8, GPU: 256}
-"""Most crops that one run of a graph sees: on a CPU, as many as its caches hold the maps of."""
+"""Maximum batch size of one inference call: on a CPU, as many crops as its caches hold maps of."""
 
 
 class SessionProperty:

@@ -1,4 +1,4 @@
-"""Make scores mean what they say.
+"""Calibrate scores: of those of 70 %, 70 % are right.
 
 One temperature for ``label``; vector scaling for ``ballot``, whose voters may be other people than
 those it was learnt from.
@@ -208,7 +208,7 @@ def undo(told: Mapping[str, Any], label: Array, ballot: Array) -> tuple[Array, A
 
 
 def gains(found: Mapping[str, Any]) -> dict[str, bool]:
-    """Which heads of ``evaluate.calibration`` a cross-fitted calibration improves.
+    """Which heads of ``evaluate.calibration`` a cross-validated calibration improves.
 
     ``label`` by its negative log-likelihood, ``votes`` by its cross-entropy to vote shares, as far
     as four decimals show.

@@ -58,13 +58,13 @@ def method(result: dict[str, Any]) -> list[str]:
     return [
         f"Intervals: {how['level']:.0%} percentile bootstrap".replace("%", " %")
         + f", {how['draws']:,} resamples of {how['resampled']}, seed {how['seed']}.",
-        "Calibration is cross-fitted: five folds that keep identical pictures together, nothing "
+        "Calibration is cross-validated: five folds that keep identical pictures together, nothing "
         "scored on the fold that fitted it. One temperature for label; a scale and an offset for "
         "each option of ballot (vector scaling, Guo et al. 2017), drawn towards one temperature.",
         "ECE: top score, 15 bins of equal mass; the range beside it is what a perfectly calibrated "
         "model would show on the same confidences (parametric bootstrap). Classwise error: mean "
         "over classes and bins, by mass, of |mean predicted share - mean vote share|.",
-        "Worth k annotators: the k at which the mean of k annotators is as far, in squared "
+        "Equivalent annotators: the k at which the mean of k annotators is as far, in squared "
         "distance, from everybody's opinion as the ballot is; the noise of the votes is taken out "
         "of both sides.",
         "FER+ majority: Barsoum et al. 2016; votes of one dropped, kept where one of eight "

@@ -24,7 +24,7 @@ def honest(members: Stack, *, draws: int = DRAWS, seed: int = 0) -> list[dict[st
         seed: of folds and resampling.
 
     Returns:
-        For each of ``METHODS``: ``method``, cross-fitted ``accuracy`` and ``nll`` as
+        For each of ``METHODS``: ``method``, cross-validated ``accuracy`` and ``nll`` as
         ``{value, low, high}``, and against the best member (itself chosen on the other folds)
         ``gain`` in accuracy with its interval and ``mcnemar``; ``weights`` on all pictures.
 

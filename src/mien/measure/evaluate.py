@@ -31,7 +31,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
         the answers do); with labels ``heads`` (one entry a head, each
         ``all`` and ``without_leaked``), ``confusion``, ``abstain``, ``disgust``; with votes
         ``votes`` (``all`` and ``without_leaked``); ``calibration`` before and after it was
-        cross-fitted in five grouped folds (of votes only where there is a ballot).
+        cross-validated in five grouped folds (of votes only where there is a ballot).
         Estimates are ``{value, low, high}``; what is infinite is None.
 
     Raises:
@@ -76,7 +76,7 @@ def evaluate(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result
 def calibration(table: Predictions, *, draws: int = DRAWS, seed: int = 0) -> Result:
     """``label`` and ``votes`` as they are and calibrated, each as far as the table holds truth.
 
-    The calibrated ones are cross-fitted in five grouped folds: no picture is judged by a
+    The calibrated ones are cross-validated in five grouped folds: no picture is judged by a
     calibration that it helped to fit. Votes need a ballot.
     """
     found: Result = {}

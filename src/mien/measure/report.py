@@ -105,7 +105,7 @@ def tiles(result: dict[str, Any], card: dict[str, Any]) -> list[tuple[str, str, 
         found.append((*_split(spell(accuracy, percent=True)), "accuracy"))
     if "votes" in result:
         votes = result["votes"]["all"]
-        worth = "annotators’ worth" + (", calibrated here" if flattered(result) else "")
+        worth = "equivalent annotators" + (", calibrated here" if flattered(result) else "")
         found.append((*_split(spell(votes["worth_annotators"])), worth))
         found.append((*_split(spell(votes["ferplus_majority"], percent=True)), "FER+ majority"))
     if "label" in result["calibration"] and not result.get("names_only"):
@@ -172,7 +172,7 @@ def against(table: Predictions, others: Sequence[Predictions], *, draws: int) ->
         "Its accuracy",
         f"{name} is better by",
         "McNemar",
-        "Its worth k",
+        "Its equivalent annotators",
         "n",
     )
     note = (

@@ -61,10 +61,10 @@ def _worth(result: dict[str, Any]) -> str:
     average = f"{prior:.1f}" if prior is not None else "very many"
     note = flattered(result)
     return (
-        f"As an estimate of what people see in a face it is worth {number} annotators ({low} to "
-        f"{high}): one would have to ask that many to know as well how everybody would vote. The "
-        f"average ballot, given to every face alike, is worth {average}. Where most people "
-        f"agree, it names what they see in {_n(clear)} of 100 pictures "
+        f"As an estimate of what people see in a face it is equivalent to {number} annotators "
+        f"({low} to {high}): one would have to ask that many to know as well how everybody would "
+        f"vote. The average ballot, given to every face alike, is equivalent to {average}. Where "
+        f"most people agree, it names what they see in {_n(clear)} of 100 pictures "
         f"({_range(clear)}; FER+ majority). {note}"
     ).rstrip()
 

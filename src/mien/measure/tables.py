@@ -64,7 +64,7 @@ def flattered(result: dict[str, Any]) -> str:
         return ""
     return (
         f"The model was calibrated on {fitted}: on the same pictures figures of votes are a little "
-        "too good. Judge it as it was before, where the cross-fitted column is honest."
+        "too good. Judge it as it was before, where the cross-validated column is honest."
     )
 
 
@@ -104,7 +104,7 @@ def per_class(result: dict[str, Any], head: str = "label") -> Table:
 
 
 def calibration(result: dict[str, Any]) -> Table:
-    """Before and after calibration that was cross-fitted in five grouped folds."""
+    """Before and after calibration that was cross-validated in five grouped folds."""
     found = {} if result.get("names_only") else result["calibration"]
     rows: list[tuple[str, ...]] = []
     if "label" in found:
@@ -131,7 +131,7 @@ def calibration(result: dict[str, Any]) -> Table:
             for metric in VOTE_METRICS
         )
         rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
-    columns = ("", "As delivered", "Cross-fitted calibration")
+    columns = ("", "As delivered", "Cross-validated calibration")
     return Table("Calibration", columns, tuple(rows), flattered(result))
 
 
@@ -169,7 +169,7 @@ def rare(result: dict[str, Any]) -> Table:
         ("Offset added to disgust's logit", _mean(found["offsets"])),
     )
     title = f"Logit adjustment at no more than {found['budget'] * 100:.1f} points of accuracy"
-    return Table(title, ("", "Cross-fitted"), rows)
+    return Table(title, ("", "Cross-validated"), rows)
 
 
 def comparison(found: dict[str, Any]) -> Table:

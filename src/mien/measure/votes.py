@@ -1,4 +1,4 @@
-"""How well a ballot foretells people's votes, and how many annotators that is worth."""
+"""How well a ballot foretells people's votes, and the equivalent number of annotators."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Agreement:
 
 
 VOTE_METRICS = (
-    Metric("worth_annotators", "Worth k annotators", unbounded=True, of=Agreement.worth),
+    Metric("worth_annotators", "Equivalent annotators", unbounded=True, of=Agreement.worth),
     Metric(
         "ferplus_majority", "FER+ majority accuracy", percent=True,
         of=lambda a: a.accuracy(strict=False),

@@ -123,7 +123,7 @@ def lineage(recipe: Recipe, facts: dict[str, Any]) -> str:
     if LINEAGE in facts:
         return str(facts[LINEAGE])
     teacher = facts.get("teacher")
-    taught = f", taught by {teacher['name']} {teacher['sha256'][:12]}" if teacher else ""
+    taught = f", distilled from {teacher['name']} {teacher['sha256'][:12]}" if teacher else ""
     return (
         f"{recipe.name} (recipe {recipe.digest} on data {facts['data']}{taught}, from "
         f"{facts['start']})"

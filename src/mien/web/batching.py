@@ -35,7 +35,7 @@ class _Job:
 class Batcher(Workers):
     """A queue and a few threads that run all that waits, together.
 
-    Nothing waits for company: a free thread takes its share of what is there at once, so one
+    Requests are batched dynamically, with no added delay: a free thread takes what is there, so one
     request alone is as fast as without a queue, and batches grow only while all threads are
     busy. How much may wait is bounded by whoever submits (``mien.web.gate``). The queue is fair
     between requests as ``mien.web.fair`` is: one crop need not wait for all of many.

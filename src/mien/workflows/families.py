@@ -116,7 +116,7 @@ def load(
     member: Member, folder: Path, options: Options, changed: Sequence[str], *, teacher: str,
     images: int,
 ) -> Recipe:  # fmt: skip
-    """A recipe as the pipeline trains it: on the images of ``folder``, taught by ``teacher``.
+    """A recipe as the pipeline trains it: on the images of ``folder``, distilled from ``teacher``.
 
     A student learns from its teacher as its recipe says; the teacher of members has half of their
     targets, and scores two views.

@@ -255,3 +255,22 @@ def test_a_table_of_other_pictures_is_refused(tmp_path):
     (tmp_path / "labels.csv").write_text("file,emotion\nz.png,happy\n")
     with pytest.raises(ValueError, match=r"names none of the pictures.*'z\.png'.*'a\.png'"):
         list_source(tmp_path)
+
+
+def test_votes_alone_label_pictures(tmp_path):
+    for name in ("a", "b", "c", "d", "test/e"):
+        picture(tmp_path / f"{name}.png")
+    rows = ["a.png,1,8,1,0", "b.png,4,4,0,2", "c.png,0,1,0,9", "test/e.png,0,0,3,2"]
+    head = "file,votes_neutral,votes_happiness,votes_contempt,votes_unknown"
+    (tmp_path / "votes.csv").write_text("\n".join([head, *rows]))
+    listing = list_source(tmp_path)
+    found = labels(listing)
+    assert found["a.png"] == "happy" and found["b.png"] == "neutral"  # the first of equals
+    assert [found[n][0] for n in ("c.png", "d.png")] == ["no-label", "no-label"]
+    assert "named no expression" in found["c.png"][1]
+    assert found["test/e.png"][0] == "other-class"
+    assert listing.split[listing.id.index("test/e.png")] == "test"
+    assert listing.votes[listing.id.index("a.png")].sum() == 10
+    picture(tmp_path / "sad" / "f.png")  # a folder that names a class is asked first
+    assert labels(list_source(tmp_path))["sad/f.png"] == "sad"
+    assert labels(list_source(tmp_path))["a.png"][0] == "no-label"

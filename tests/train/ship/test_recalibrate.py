@@ -72,7 +72,7 @@ def data(tmp_path: Path) -> Path:
 def test_the_command_fits_a_model_to_other_voters(data, tmp_path):
     folder = make_bundle(tmp_path / "tiny")
     said = invoke(folder, data, "--out", tmp_path / "mine", "--draws", 20).output
-    assert "Worth k annotators" in said
+    assert "Equivalent annotators" in said
     assert "80 pictures; some 500" in said
     crops = dataset.load(data).of("valid").images
     before, after = (
@@ -93,7 +93,7 @@ def test_a_plain_folder_with_votes_under_other_names(data, tmp_path):
     (plain / "votes.csv").write_text("\n".join(["image,Neutral,Sad,confused", *rows]))
     folder = make_bundle(tmp_path / "tiny")
     said = invoke(folder, plain, "--out", tmp_path / "mine", "--draws", 20).output
-    assert "Worth k annotators" in said
+    assert "Equivalent annotators" in said
     assert load(tmp_path / "mine").card.calibration["fitted_on"] == "pictures (80)"
     assert dataset.load(plain).votes[0].tolist() == [2, 0, 0, 8, 0, 0, 0, 0, 0, 0]
 

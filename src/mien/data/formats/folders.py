@@ -40,7 +40,8 @@ def list_folder(tree: Tree, mapping: Mapping[str, str], numbers: str = "") -> Li
     if not any(naming.values()):
         raise ValueError(
             f"{tree.root}: {len(above):,} pictures lie in no folder that names an emotion; labels "
-            "come from folders (happy/1.png), or from a table labels.csv (file,emotion) beside them"
+            "come from folders (happy/1.png), or from a table beside them: "
+            "labels.csv (file,emotion), or votes.csv"
         )
     said = {folder: Said(word or "", why=NO_FOLDER) for folder, word in naming.items()}
     labels.said = {path: said[f] for path, f in zip(tree.pictures, above, strict=True)}

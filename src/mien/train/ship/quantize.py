@@ -66,7 +66,7 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
     outputs = {value.name for value in model.graph.output}
     arrays = {weight.name: numpy_helper.to_array(weight) for weight in model.graph.initializer}
-    maps = len(EMOTIONS)  # what a 1x1 convolution for class-activation maps puts out
+    maps = len(EMOTIONS)  # what a 1x1 convolution for class-activation maps outputs
     heads = [n.name for n in convs if n.output[0] in outputs or len(arrays[n.input[1]]) == maps]
     ranges = {
         node.input[1]: [
@@ -90,7 +90,7 @@ def to_int8(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
 def correct_biases(source: Path, target: Path, crops: NDArray[np.uint8]) -> None:
     """Shift each int8 convolution's biases so that its channels' means are those in float32.
 
-    Rounded weights shift the mean of what a channel puts out, and depthwise ones of few weights
+    Rounded weights shift the mean of what a channel outputs, and depthwise ones of few weights
     most. First to last, each with those before it corrected. Source: Nagel et al., Data-free
     quantization through weight equalization and bias correction, ICCV 2019.
 
@@ -226,8 +226,8 @@ def read_once(model: onnx.ModelProto) -> bool:
     """Let a graph's first convolution read one channel where it reads three shifted copies of it.
 
     Its weights are summed over the copies and its biases take the shifts, so nothing changes but
-    the margin: each copy was padded with zeros after its own shift, and the one that is left is
-    padded with the grey value that stands for all three best. Two thirds of its multiply-adds go.
+    the margin: each copy was padded with zeros after its own shift, and the remaining channel
+    is padded with the least-squares grey value. Two thirds of its multiply-adds go.
 
     Args:
         model: graph of one network as ``export`` writes it; changed in place.

@@ -26,7 +26,7 @@ NORM = {"weight": 0, "bias": 0, "running_mean": 0, "running_var": 0}
 
 
 class _Reached(Exception):  # noqa: N818  no error: what lies behind the layer is not asked
-    """What a layer reads or puts out, (places, C) float64: the trunk need not run to its end."""
+    """What a layer reads or outputs, (places, C) float64: the trunk need not run to its end."""
 
     def __init__(self, rows: Tensor) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def narrow(trunk: nn.Module, widths: Mapping[str, int]) -> None:
 
     Args:
         trunk: as timm makes it; changed in place.
-        widths: a stage's name, as ``blocks.3``, to the channels that each of its blocks puts out.
+        widths: a stage's name, as ``blocks.3``, to the channels that each of its blocks outputs.
 
     Raises:
         ValueError: no such stage, one of other blocks, the last one (the heads read it), or no
@@ -135,7 +135,7 @@ def _moments(
     after: DepthwiseSeparableConv,
     grey: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of what ``after``'s 1x1 convolution reads and what ``reader``'s puts out, over all places.
+    """Of what ``after``'s 1x1 convolution reads and what ``reader``'s outputs, over all places.
 
     Returns:
         (C, C) covariance of inputs, (C, O) covariance with outputs, means (C,) and (O,).
