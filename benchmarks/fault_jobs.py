@@ -118,7 +118,7 @@ def make_place(root: Path) -> list[Job]:
         Job("tune", lambda out: ["tune", recipe, data, "--trials", 3, "--study", "s"], trials),
         Job("export", lambda out: ["export", run, "--out", out / "b", "--data", data], exported),
         Job("video", lambda out: ["video", root / "film.mp4", "--csv", out / "o.csv", "--out",
-                                  out / "o.mp4", "--model", bundle], film),
+                                  out / "o.mp4", "--overwrite", "--model", bundle], film),
     ]  # fmt: skip
 
 
