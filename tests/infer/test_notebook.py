@@ -41,7 +41,7 @@ def test_reprs_are_short_and_say_what_is_there(scores, pictures):
     crop, blank, bad = pictures
     (face,) = crop.faces
     assert repr(face).startswith(f"Face({face.expression.top.value} ")
-    assert "1 faces" in repr(crop) and "48x48" in repr(crop)
+    assert "1 face:" in repr(crop) and "48x48" in repr(crop)
     assert "0 faces: none" in repr(blank)
     assert "empty file" in repr(bad)
     assert max(map(len, map(repr, (scores, face, face.expression)))) < 150

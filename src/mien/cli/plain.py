@@ -83,3 +83,8 @@ def show(figures: Figures, console: Console) -> None:
     if figures.note:
         console.print(figures.note, style="dim", markup=False)
         console.print()
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it counts, in the singular or the plural."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

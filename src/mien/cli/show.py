@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from mien.cli.plain import counted
 from mien.emotions import EMOTIONS, Emotion
 from mien.infer.job import Summary
 from mien.infer.panels import COLOURS, percent
@@ -178,7 +179,7 @@ def progress(console: Console, total: int, *, visible: bool) -> Iterator[Callabl
 def summary(result: Summary, language: str = "en") -> str:
     """Counts, errors and speed in a few lines."""
     lines = [
-        f"{result.pictures:,} pictures, {result.faces:,} faces, "
+        f"{counted(result.pictures, 'picture')}, {counted(result.faces, 'face')}, "
         f"{result.faceless:,} without a face, {result.errors:,} could not be read"
     ]
     if result.before:

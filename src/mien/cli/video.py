@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.plain import say
+from mien.cli.plain import counted, say
 from mien.strings import LANGUAGES
 
 if TYPE_CHECKING:
@@ -211,16 +211,12 @@ def _report(history: Timeline, footage: Footage, run: _Run, language: str) -> No
         out.print(table)
     people, scenes = len(history.shown()), len(history.cuts) + 1
     say(
-        f"{_counted(run.count, 'frame')}, {_counted(people, 'person', 'people')}, "
-        + (f"{_counted(scenes, 'scene')}, " if scenes > 1 else "")
+        f"{counted(run.count, 'frame')}, {counted(people, 'person', 'people')}, "
+        + (f"{counted(scenes, 'scene')}, " if scenes > 1 else "")
         + f"{run.seconds:,.1f} s, {run.count / max(run.seconds, 1e-9):,.1f} frames a second",
         err,
     )
     if footage.broken:
-        say(f"{_counted(footage.broken, 'broken frame')} left out", err)
+        say(f"{counted(footage.broken, 'broken frame')} left out", err)
     if footage.cut_short:
         say("the file ends too early; what it has was read", err)
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

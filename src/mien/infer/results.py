@@ -238,7 +238,8 @@ class Picture:
         tops = ", ".join(face.expression.top.value for face in self.faces[:10]) or "none"
         more = ", …" if len(self.faces) > 10 else ""
         size = f"{self.width}x{self.height}"
-        return f"Picture({self.source!r}, {size}, {len(self.faces)} faces: {tops}{more})"
+        faces = "1 face" if len(self.faces) == 1 else f"{len(self.faces)} faces"
+        return f"Picture({self.source!r}, {size}, {faces}: {tops}{more})"
 
     def _repr_html_(self) -> str:
         from mien.infer.notebook import html
