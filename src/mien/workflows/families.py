@@ -118,8 +118,8 @@ def load(
 ) -> Recipe:  # fmt: skip
     """A recipe as the pipeline trains it: on the images of ``folder``, distilled from ``teacher``.
 
-    A student learns from its teacher as its recipe says; the teacher of members has half of their
-    targets, and scores two views.
+    A student learns from its teacher as its recipe says; the teacher of members has three fifths of
+    their targets, and scores two views.
     """
     from mien.train.recipe import load as read
     from mien.train.recipe import toml_value, vary
@@ -128,7 +128,7 @@ def load(
     keys = [f"name={toml_value(member.name)}", f"data.path={toml_value(str(folder))}",
             f"targets.teacher={toml_value(teacher)}"]  # fmt: skip
     if teacher and member.name != STUDENT:
-        keys += ["targets.teacher_weight=0.5", "targets.teacher_views=2"]
+        keys += ["targets.teacher_weight=0.6", "targets.teacher_views=2"]
     keys += [f"network.trunk={toml_value(trunk)}", "network.stem=stock"] if trunk else []
     made = read(member.recipe, [*keys, *changed, *options.overrides])
     fitting = 2 ** max(1, (images // BATCHES).bit_length() - 1)

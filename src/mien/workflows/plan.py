@@ -14,7 +14,7 @@ ENOUGH = 10
 """Epochs below which a smaller picture size is worth more than a larger one."""
 MOST = 60
 """Epochs beyond which more of them bring little, whatever the budget."""
-RESERVE = 0.15
+RESERVE = 0.08
 """Share of the budget for preparing, exporting and measuring, and for speeds that fall."""
 SMALL_EPOCHS = 0.35
 """Share of the epochs that run at the smaller of two sizes, where a plan has two."""
