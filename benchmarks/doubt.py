@@ -14,8 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from benchmarks.degraded import shrunk
 from rich.console import Console
 from rich.table import Table
 
@@ -23,15 +22,6 @@ import mien
 from mien.workflows.pipeline import load_splits
 
 READINGS = ("expression", "label")
-
-
-def shrunk(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Pictures (N, 48, 48) as if their faces had had ``side`` pixels."""
-    if side >= images.shape[-1]:
-        return images
-    whole = images.shape[1:]
-    small = (Image.fromarray(i).resize((side, side), Image.Resampling.BOX) for i in images)
-    return np.stack([np.asarray(each.resize(whole, Image.Resampling.BICUBIC)) for each in small])
 
 
 def main() -> None:
@@ -46,7 +36,7 @@ def main() -> None:
     table = Table("side", "reading", "accuracy", "confidence", "apart, points", "unclear",
                   title=f"{len(held):,} pictures that were held out")  # fmt: skip
     for side in args.sides:
-        scores = model.classify(shrunk(held.images, side))
+        scores = model.classify(np.stack([shrunk(image, side) for image in held.images]))
         unclear = (scores.unclear >= scores.unclear_threshold).mean()
         for reading in READINGS:
             shares = getattr(scores, reading)

@@ -24,7 +24,7 @@ import mien
 from mien import images
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.infer import boxes
-from mien.infer.crop import SIDE, crop_face, placement
+from mien.infer.crop import SIDE, crop_face, placement, scale_of
 from mien.infer.detect import default_detector
 
 ENLARGE, MARGIN, GROUND = 3, 24, 480  # times, pixels of the crop, side of the canvas
@@ -44,11 +44,11 @@ def places(photos: list[Path], console: Console) -> None:
             if not len(rows) or shared.max() < boxes.OVERLAP:
                 continue
             was, now = old_crop.placement(face), placement(after[int(shared.argmax())])
-            unit = np.hypot(*was[:, 0])
+            unit = scale_of(was)
             turn = np.arctan2(was[1, 0], was[0, 0])
             x, y = (now @ middle - was @ middle) / unit
             right, down = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-            differences.append((np.hypot(*now[:, 0]) / unit, right, down))
+            differences.append((scale_of(now) / unit, right, down))
     columns = np.array(differences).T
     table = Table("of a crop", "median", "middle half", "middle 80 %",
                   title=f"today's crop less BlazeFace's, {columns.shape[1]} faces")  # fmt: skip

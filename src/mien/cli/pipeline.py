@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from mien.cli.plain import grid, say
+from mien.cli.plain import counted, grid, say
 from mien.cli.progress import Bar, Stages, duration
 from mien.workflows.settings import Talk
 
@@ -139,8 +139,7 @@ class _Screen(Talk):
              duration(c.seconds) if c.seconds else "as written"]
             for c in made.choices
         ]  # fmt: skip
-        plural = "picture" if images == 1 else "pictures"
-        title = f"training on {images:,} {plural}"
+        title = f"training on {counted(images, 'picture')}"
         title += f", {duration(made.budget)} in all" if made.budget else ""
         columns = ["network", "recipe", "picture size", "epochs", "time"]
         self.console.print(grid(columns, rows, words=(0, 1, 2), title=title))

@@ -70,6 +70,11 @@ def placement(detection: Detection) -> Floats:
     return np.column_stack([linear, points.mean(axis=0) - linear @ frame.mean(axis=0)])
 
 
+def scale_of(matrix: Floats) -> float:
+    """Pixels of the picture in one of the crop, of a similarity (2, 3)."""
+    return float(np.hypot(matrix[0, 0], matrix[1, 0]))
+
+
 def similarity(source: Floats, target: Floats) -> Floats:
     """Rotation, one scale and shift that take points (N, 2) closest to others, as (2, 3).
 
@@ -96,7 +101,7 @@ def warp(image: Bytes, matrix: Floats, side: int = SIDE) -> Bytes:
         uint8 (side, side) grey.
     """
     corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ matrix.T
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))  # picture pixels in a crop pixel
+    scale = scale_of(matrix)
     low = np.floor(corners.min(axis=0) - 2 * max(scale, 1)).astype(int)
     high = np.ceil(corners.max(axis=0) + 2 * max(scale, 1)).astype(int)
     region = Image.fromarray(_region(image, low, high))

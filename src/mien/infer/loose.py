@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mien.images import ImageError, Source, read
-from mien.infer.crop import SIDE, placement
+from mien.infer.crop import SIDE, placement, scale_of
 from mien.infer.detect import Detector
 from mien.infer.job import CROP
 from mien.infer.resizing import resized, scaled
@@ -62,6 +62,6 @@ def _share(source: Source, detector: Detector) -> float | None:
     if longest > SEEN:
         size = scaled(picture.shape, SEEN / longest)
         picture = np.asarray(resized(Image.fromarray(picture), size))
-    faces = [placement(face) for face in detector.detect(picture)]
-    largest = max((SIDE * float(np.hypot(*matrix[:, 0])) for matrix in faces), default=np.inf)
+    sides = (SIDE * scale_of(placement(face)) for face in detector.detect(picture))
+    largest = max(sides, default=np.inf)
     return float(min(1.0, largest / min(picture.shape[:2])))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.infer.crop import SIDE, placement
+from mien.infer.crop import SIDE, placement, scale_of
 from mien.infer.detect import Detection
 
 REASONS = ("small", "blurred", "turned", "covered")
@@ -87,8 +87,7 @@ def reasons(
     if detection is None:
         side, turned = float(min(size)), False
     else:
-        matrix = placement(detection)
-        side = SIDE * float(np.hypot(matrix[0, 0], matrix[1, 0]))
+        side = SIDE * scale_of(placement(detection))
         turned = is_turned(detection.landmarks)
     small = side < SMALL
     said = {

@@ -60,16 +60,19 @@ def label_as_vote(samples: Samples, *, smoothing: float) -> Samples:
     return replace(samples, ballot=ballot, voted=torch.ones(len(samples)))
 
 
-def trainable(data: Dataset) -> Dataset:
-    """Rows to train on: labelled, and with votes if the set has any.
+def trainable_rows(data: Dataset) -> NDArray[np.bool_]:
+    """Mask (N,) of the rows to train on: labelled, and with votes if the set has any.
 
     FER-2013 rows without FER+ votes exist only as contrast-equalised copies, a third of them not
     faces; a set without any votes is taken whole.
     """
     rows = data.emotion >= 0
-    if data.has_votes.any():
-        rows &= data.has_votes
-    return data.take(rows)
+    return rows & data.has_votes if data.has_votes.any() else rows
+
+
+def trainable(data: Dataset) -> Dataset:
+    """The rows of ``trainable_rows``."""
+    return data.take(trainable_rows(data))
 
 
 def holdout_split(

@@ -46,8 +46,8 @@ class Job:
         return self.out / RUNS / member
 
 
-def recipe_of(choice: Choice, job: Job, *, teacher: str) -> Recipe:
-    """The recipe of a network as the plan trains it; one may start from a member's weights."""
+def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
+    """A network's recipe as planned for so many images; it may start from a member's weights."""
     from mien.train.recipe import vary
 
     sizes, seed = choice.sizes, job.options.seed
@@ -58,7 +58,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str) -> Recipe:
         changed.append(f"sizes={{{early}}}")
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
-        teacher=teacher, images=len(job.data.of("train")),
+        teacher=teacher, images=images,
     )  # fmt: skip
     start = made.network.start
     if start in {member.member for member in job.members} - {choice.member}:
@@ -74,7 +74,7 @@ def train(choice: Choice, job: Job, *, teacher: str = "") -> None:
 
     run = job.run_of(choice.member)
     learn, valid = job.data.of("train"), job.data.of("valid")
-    recipe = recipe_of(choice, job, teacher=teacher)
+    recipe = recipe_of(choice, job, teacher=teacher, images=len(learn))
     inputs = [recipe.to_toml(), learn.fingerprint()]
     if teacher:
         inputs.append(bundle.load(teacher).card.sha256)

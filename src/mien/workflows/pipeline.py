@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mien.atomic import write_json
 from mien.workflows import families, members, plan
 from mien.workflows.closing import REPORT, close
@@ -173,11 +171,10 @@ def load_splits(folder: Path, seed: int) -> Dataset:
         ValueError: there is nothing to train or to test on.
     """
     from mien.data.dataset import load
-    from mien.train.samples import holdout_split, trainable
+    from mien.train.samples import holdout_split, trainable_rows
 
     data = load(folder)
-    learnt = np.isin(data.id, trainable(data).id)
-    data = data.take(learnt | (data.split == "test"))
+    data = data.take(trainable_rows(data) | (data.split == "test"))
     there = set(data.split.tolist())
     for split in ("train", "test"):
         if split not in there:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from mien.data.ballots import FEWEST, ballot_columns, counts_of, file_column
 from mien.data.entries import NO_VOTES
 from mien.data.formats import label_table
-from mien.data.formats.labelled import Labels, Said, split_above
+from mien.data.formats.labelled import Labels, Said
 from mien.data.text_table import columns_of, read_rows
 from mien.data.tree import Tree
 from mien.data.words import split_of
@@ -41,13 +41,11 @@ def read(tree: Tree, tables: list[str]) -> Labels:
         cells = [*row, *[""] * (len(head) - len(row))]
         votes = counts_of(dict(zip(head, cells, strict=False)), options, path, number)
         top = int(votes.argmax())
-        name = cells[at].strip()
-        split = split_above(tree.find(name) or "")
         if votes[top] == NO_VOTES:
-            said = Said(split=split, why="no votes")
+            said = Said(why="no votes")
         elif top >= _NAMED:
-            said = Said(split=split, why="most people named no expression")
+            said = Said(why="most people named no expression")
         else:
-            said = Said(BALLOT[top], split)
-        labels.add(tree, name, said)
+            said = Said(BALLOT[top])
+        labels.add(tree, cells[at].strip(), said)
     return labels
