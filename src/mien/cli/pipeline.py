@@ -30,7 +30,7 @@ def pipeline(
     families: Annotated[
         str,
         typer.Option(help="Comma-separated: families, recipes, or any network that timm knows."),
-    ] = "vgg19,resnet,efficientnet",
+    ] = "vgg19,resnet,efficientnet,mobilenet",
     as_written: Annotated[
         bool,
         typer.Option(

@@ -55,7 +55,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
     if not job.options.as_written:
         changed += [f"epochs={choice.epochs}", f"network.size={sizes[-1]}"]
         early = f'"0"={sizes[0]},"{SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
-        changed.append(f"sizes={{{early}}}")
+        changed += [f"sizes={{{early}}}", *families.milder(job.networks[choice.member], choice.epochs)]
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
         teacher=teacher, images=images,

@@ -1,4 +1,4 @@
-"""The whole project in one call: prepare, train three families, join them, measure, report."""
+"""The whole project in one call: prepare, train four families, join them, measure, report."""
 
 from __future__ import annotations
 

@@ -10,8 +10,13 @@ from mien.workflows.plan import Plan
 if TYPE_CHECKING:
     from mien.train.watch import Watcher
 
-FAMILIES = {"vgg19": "vgg19", "resnet": "resnet18", "efficientnet": "efficientnet_b0"}
-"""The families of the project, and the recipe that each is trained by."""
+FAMILIES = {
+    "vgg19": "vgg19",
+    "resnet": "resnet18",
+    "efficientnet": "efficientnet_b0",
+    "mobilenet": "half_hour",
+}
+"""Families of networks, and the recipe that each is trained by."""
 STUDENT = "student"
 """The network that is distilled from the ensemble."""
 
