@@ -15,12 +15,6 @@ Crop = np.ndarray
 Draw = Callable[[ImageDraw.ImageDraw, Image.Image, float, np.random.Generator], None]
 
 
-def shrunk(crop: Crop, side: int) -> Crop:
-    """As a picture shows it in which the crop covers only ``side`` pixels."""
-    small = Image.fromarray(crop).resize((side, side), Image.Resampling.BOX)
-    return np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
-
-
 def loose(crop: Crop, share: float) -> Crop:
     """A picture taken as a crop of which the face's own crop covers only a share of each side."""
     wide = round(SIDE / share)

@@ -14,11 +14,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from benchmarks.degraded import shrunk
 from rich.console import Console
 from rich.table import Table
 
 import mien
+from mien.measure.detail import shrunk
 from mien.workflows.pipeline import load_splits
 
 READINGS = ("expression", "label")

@@ -26,6 +26,7 @@ import mien
 from mien import images
 from mien.emotions import EMOTIONS
 from mien.infer.reasons import REASONS, reasons
+from mien.measure.detail import shrunk
 
 AROUND = 128
 """Pixels around a turned head."""
@@ -38,7 +39,7 @@ def crop_rows(rng: np.random.Generator) -> dict[str, tuple[Change, int]]:
     """What is done to a crop, and the pixels of the picture that its side then covers."""
     rows = {"as it is": (lambda crop: crop, 48)}
     for side in (32, 28, 24, 20, 16):
-        rows[f"{side} pixels wide"] = (lambda crop, side=side: degraded.shrunk(crop, side), side)
+        rows[f"{side} pixels wide"] = (lambda crop, side=side: shrunk(crop, side), side)
     for sigma in (0.7, 1.0, 1.3, 2.0):
         rows[f"blurred, sigma {sigma}"] = (lambda crop, s=sigma: degraded.blurred(crop, s), 48)
     for pixels, degrees in ((5, 0), (5, 45), (9, 45), (9, 90)):

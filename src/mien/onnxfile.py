@@ -53,8 +53,35 @@ def linear_inputs(data: bytes, output: str) -> list[str]:
     Raises:
         ValueError: it is no ONNX file.
     """
-    nodes: list[tuple[str, list[str]]] = []
-    maker: dict[str, int] = {}
+    nodes = _nodes(data)
+    maker = {name: at for at, (_, _, outputs) in enumerate(nodes) for name in outputs}
+    found: dict[str, int] = {}
+    seen, waiting = set[str](), [output]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in maker:
+            continue
+        seen.add(name)
+        operator, inputs, _ = nodes[maker[name]]
+        if operator in ("Gemm", "MatMul"):
+            found.setdefault(inputs[0], maker[name])
+        else:
+            waiting += inputs
+    return sorted(found, key=found.__getitem__)
+
+
+def tensors(data: bytes) -> set[str]:
+    """Names of all that a graph's nodes make.
+
+    Raises:
+        ValueError: it is no ONNX file.
+    """
+    return {name for _, _, outputs in _nodes(data) for name in outputs}
+
+
+def _nodes(data: bytes) -> list[tuple[str, list[str], list[str]]]:
+    """Operator, inputs and outputs of each node, in the order of the graph."""
+    nodes = []
     for number, graph in _fields(memoryview(data)):
         if number != _MODEL_GRAPH or not isinstance(graph, memoryview):
             continue
@@ -64,21 +91,8 @@ def linear_inputs(data: bytes, output: str) -> list[str]:
                 for field, value in _fields(node):
                     if field in texts and isinstance(value, memoryview):
                         texts[field].append(bytes(value).decode())
-                maker.update(dict.fromkeys(texts[_NODE_OUTPUT], len(nodes)))
-                nodes.append((texts[_NODE_KIND][-1], texts[_NODE_INPUT]))
-    found: dict[str, int] = {}
-    seen, waiting = set[str](), [output]
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in maker:
-            continue
-        seen.add(name)
-        operator, inputs = nodes[maker[name]]
-        if operator in ("Gemm", "MatMul"):
-            found.setdefault(inputs[0], maker[name])
-        else:
-            waiting += inputs
-    return sorted(found, key=found.__getitem__)
+                nodes.append((texts[_NODE_KIND][-1], texts[_NODE_INPUT], texts[_NODE_OUTPUT]))
+    return nodes
 
 
 def with_outputs(data: bytes, names: list[str]) -> bytes:

@@ -144,32 +144,3 @@ def test_calibration_is_fitted_to_predictions():
     unknown = calibrate.fit(replace(voted, y=np.full(4000, -1)))
     assert unknown.label_temperature == 1.0
     assert unknown.ballot_scaling == calibrate.fit(voted).ballot_scaling
-
-
-def test_scaling_is_undone():
-    rng = np.random.default_rng(4)
-    scores = rng.dirichlet(np.full(10, 0.3), 500)
-    scores[0] = np.eye(10)[3]
-    scaling = calibrate.Scaling(tuple(rng.uniform(0.5, 2, 10)), tuple(rng.normal(size=10)))
-    np.testing.assert_allclose(scaling.undo(scaling.apply(scores)), scores, atol=1e-6)
-
-
-def test_calibrations_on_one_another_are_undone_from_the_last():
-    rng = np.random.default_rng(5)
-    label, ballot = rng.dirichlet(np.ones(7), 20), rng.dirichlet(np.ones(10), 20)
-    first = calibrate.Calibration(
-        1.3, calibrate.Scaling(tuple(rng.uniform(0.5, 2, 10)), (0.1,) * 9 + (1.0,)), "test (9)"
-    )
-    second = calibrate.Calibration(
-        0.8, calibrate.Scaling(tuple(rng.uniform(0.5, 2, 10)), (0.3,) + (0.0,) * 9), "test (8)"
-    )
-    seen = label, ballot
-    for each in (first, second):
-        scaling, temperature = each.ballot_scaling, each.label_temperature
-        assert scaling is not None
-        seen = calibrate.sharpen(seen[0], temperature), scaling.apply(seen[1])
-    told = second.to_dict() | {"after": first.to_dict()}
-    for found, expected in zip(calibrate.undo(told, *seen), (label, ballot), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-3)  # a card keeps four decimals
-    same = calibrate.undo({}, label, ballot)
-    assert same[0] is label and same[1] is ballot

@@ -150,7 +150,7 @@ def test_two_that_ask_at_once_get_one_answer(tmp_path: Path, monkeypatch: pytest
     bundle, crops = make_bundle(tmp_path / "teacher"), make_faces(10).images
     opened = []
     original = teacher.Lanes
-    monkeypatch.setattr(teacher, "Lanes", lambda g: opened.append(g) or original(g))
+    monkeypatch.setattr(teacher, "Lanes", lambda g, **how: opened.append(g) or original(g, **how))
     with ThreadPoolExecutor(4) as pool:
         answers = list(
             pool.map(lambda _: teacher.ask(str(bundle), crops, cache=tmp_path / "c"), range(4))

@@ -41,9 +41,10 @@ def calibrate(
     """Fit a model's scores to your own pictures and annotators: a minute, no training.
 
     Other people choose some emotions more often and others less. The label gets a temperature, the
-    votes a factor and an offset for each option. All pictures are used, in five folds: the table
-    shows the effect on pictures that each fold was not fitted to. What does not improve there is
-    not changed; if nothing improves, nothing is written. Pictures that the model was trained on are
+    votes a factor and an offset for each option; both are flattened for small and blurred faces, as
+    far as shrunk copies of the pictures ask for. All pictures are used, in five folds: the tables
+    show the effect on pictures that each fold was not fitted to. What does not improve there is not
+    changed; if nothing improves, nothing is written. Pictures that the model was trained on are
     left out. Keep other pictures to evaluate the result.
 
     Example: mien calibrate default photos/mine --out models/mine
@@ -52,10 +53,14 @@ def calibrate(
     from mien.data.dataset import load
     from mien.measure.calibrate import fit, gains
     from mien.measure.evaluate import calibration
+    from mien.measure.small_faces import better as is_better
+    from mien.measure.small_faces import changes, fit_all
     from mien.measure.tables import calibration as as_table
+    from mien.measure.tables import small_faces
+    from mien.mix import Mix
     from mien.train.ship.recalibrate import recalibrate
     from mien.workflows.evaluation import bundle_of
-    from mien.workflows.truth import classify
+    from mien.workflows.truth import classify, harder
 
     bundle = load_bundle(bundle_of(model, data, tell=say))
     part, called = _chosen(bundle.card, load(data), split, data)
@@ -68,15 +73,21 @@ def calibrate(
         unsplit = replace(part, split=np.full(len(part), ""))
         table, _ = classify(str(bundle.path), unsplit, "", progress=stages)
         table = replace(table, split=split or "")
+        copies = harder(str(bundle.path), unsplit, "", table, progress=stages)
         stages("calibrating", 0, 0)
         found = calibration(table, draws=draws)
+        better = gains(found)
+        heads = [head for head, gained in better.items() if gained or force]
+        mix = Mix.of_card(bundle.card.expression)
+        told = changes(copies, mix, heads=heads) if table.known.any() else []
     show(as_table({"calibration": found}), Console())
-    better = gains(found)
-    if not any(better.values()) and not force:
+    show(small_faces(told), Console())
+    detail = bool(told) and (is_better(told) or force)
+    if not (any(better.values()) or detail or force):
         say(f"no gain, nothing written: use {model} as it is, or --force to write it all the same")
         return
-    heads = [head for head, gained in better.items() if gained or force]
-    made = recalibrate(bundle, fit(table, heads=heads), out, name=name or out.name)
+    fitted = fit_all(copies, mix, heads=heads) if detail else fit(table, heads=heads)
+    made = recalibrate(bundle, fitted, out, name=name or out.name)
     for head, gained in better.items():
         if not gained:
             done = "written all the same" if force else "left as they were"

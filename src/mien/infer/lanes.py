@@ -37,13 +37,16 @@ class Lanes:
     short ones. Where there are crops enough, each thread therefore has runs of its own.
 
     Args:
-        graph: an ``.onnx`` file; of a bundle, whose card says what its graph must be, the bundle.
+        graph: an ``.onnx`` file, or what stands in it; of a bundle, whose card says what its graph
+            must be, the bundle.
         threads: of one run; 0 for all cores.
+        name: what to call it in an error, where it is no path.
     """
 
-    def __init__(self, graph: Path | Bundle, *, threads: int = 0) -> None:
+    def __init__(self, graph: Path | Bundle | bytes, *, threads: int = 0, name: str = "") -> None:
         self.graph = graph
         self.threads = threads
+        self.name = name
 
     @SessionProperty
     def shared(self) -> onnxruntime.InferenceSession:
@@ -58,7 +61,7 @@ class Lanes:
     def _open(self, threads: int) -> onnxruntime.InferenceSession:
         """A session of what was checked; the graph keeps its contract, or is refused."""
         if not isinstance(self.graph, Bundle):
-            return open_session(self.graph, threads=threads)
+            return open_session(self.graph, threads=threads, name=self.name)
         session = open_session(self.graph.read(), threads=threads, name=str(self.graph.graph))
         inputs = [(value.name, value.type) for value in session.get_inputs()]
         outputs = {value.name for value in session.get_outputs()}
@@ -107,5 +110,7 @@ class Lanes:
         return arrays
 
     @property
-    def _where(self) -> Path:
+    def _where(self) -> Path | str:
+        if isinstance(self.graph, bytes):
+            return self.name
         return self.graph.graph if isinstance(self.graph, Bundle) else self.graph

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.measure import folds
+from mien.measure.detail import KNOTS, Flattening
 from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
 from mien.measure.votes import shares
@@ -24,7 +25,6 @@ PULL = 10.0
 """How many pictures' cross-entropy weighs as much as a scaling's squared distance from a plain
 temperature. On fewer than some two hundred pictures hardly more than a temperature is left.
 """
-BISECTIONS = 60
 
 
 def sharpen(scores: Array, temperature: float) -> Array:
@@ -81,24 +81,6 @@ class Scaling:
     def apply(self, scores: Array) -> Array:
         """Calibrated (N, K) shares of (N, K) shares."""
         return rescale(scores, self.scale, self.offset)
-
-    def undo(self, scores: Array) -> Array:
-        """The (N, K) shares that ``apply`` made these of.
-
-        Scaling keeps a row's logarithms but for a constant, which is found from the shares' sum.
-        """
-        scale = np.asarray(self.scale)
-        logits = (np.log(np.maximum(scores, TINY)) - self.offset) / scale
-        # sum(exp(logits - constant / scale)) = 1, where the sum falls as the constant grows: at
-        # the lower bound every term is at least 1, at the upper at most 1 / K.
-        low = (logits * scale).min(axis=1, keepdims=True)
-        high = ((logits + np.log(len(scale))) * scale).max(axis=1, keepdims=True)
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            above = np.exp(logits - middle / scale).sum(axis=1, keepdims=True) > 1
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        shares = np.exp(logits - high / scale)
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
     def to_dict(self) -> dict[str, list[float]]:
         """Rounded for a card."""
@@ -181,30 +163,48 @@ def cross_scaled(
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is done to scores inside a graph; nothing unless given."""
+    """What is done to scores inside a graph; nothing unless given.
+
+    ``label_detail`` and ``ballot_detail`` flatten what the others give, where crops lack detail.
+    """
 
     label_temperature: float = 1.0
     ballot_scaling: Scaling | None = None
     fitted_on: str = ""
+    label_detail: Flattening | None = None
+    ballot_detail: Flattening | None = None
+
+    def plain(self, label: Array, ballot: Array) -> tuple[Array, Array]:
+        """(N, 7) and (N, 10) shares without regard to detail."""
+        scaling = self.ballot_scaling
+        return (
+            sharpen(label, self.label_temperature),
+            ballot if scaling is None else scaling.apply(ballot),
+        )
+
+    def apply(self, label: Array, ballot: Array, fineness: Array) -> tuple[Array, Array]:
+        """(N, 7) and (N, 10) shares of crops with (N,) ``detail``."""
+        label, ballot = self.plain(label, ballot)
+        if self.label_detail is not None:
+            label = self.label_detail.apply(label, fineness)
+        if self.ballot_detail is not None:
+            ballot = self.ballot_detail.apply(ballot, fineness)
+        return label, ballot
 
     def to_dict(self) -> dict[str, Any]:
         """For a card; empty where nothing is done."""
         if not self.fitted_on:
             return {}
-        told = {"fitted_on": self.fitted_on, "label_temperature": self.label_temperature}
-        ballot = self.ballot_scaling
-        return told if ballot is None else told | {"ballot": ballot.to_dict()}
-
-
-def undo(told: Mapping[str, Any], label: Array, ballot: Array) -> tuple[Array, Array]:
-    """(N, 7) and (N, 10) scores as they were before what a card's ``calibration`` tells of."""
-    if temperature := told.get("label_temperature"):
-        label = sharpen(label, 1 / temperature)
-    if scaling := told.get("ballot"):
-        ballot = Scaling(tuple(scaling["scale"]), tuple(scaling["offset"])).undo(ballot)
-    if before := told.get("after"):
-        return undo(before, label, ballot)
-    return label, ballot
+        told: dict[str, Any] = {
+            "fitted_on": self.fitted_on, "label_temperature": self.label_temperature,
+        }  # fmt: skip
+        if self.ballot_scaling is not None:
+            told["ballot"] = self.ballot_scaling.to_dict()
+        flat = {"label": self.label_detail, "ballot": self.ballot_detail}
+        if any(flat.values()):
+            drawn = {head: each.to_dict() for head, each in flat.items() if each is not None}
+            told["detail"] = {"knots": list(KNOTS), **drawn}
+        return told
 
 
 def gains(found: Mapping[str, Any]) -> dict[str, bool]:

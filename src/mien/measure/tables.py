@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mien.emotions import BALLOT, EMOTIONS
 from mien.measure.calibrate import pictures
 from mien.measure.compare import better
 from mien.measure.metrics import CLASS_METRICS, LABEL_METRICS, Metric
 from mien.measure.votes import VOTE_METRICS
+
+if TYPE_CHECKING:
+    from mien.measure.small_faces import Change
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,22 @@ def calibration(result: dict[str, Any]) -> Table:
         rows.append(("Offsets of ballot's options", "0", _offsets(found["votes"]["after"])))
     columns = ("", "As delivered", "Cross-validated calibration")
     return Table("Calibration", columns, tuple(rows), flattered(result))
+
+
+def small_faces(changes: Sequence[Change]) -> Table:
+    """Confidence beside accuracy of small and blurred faces, before and after calibration."""
+    rows = []
+    for each in changes:
+        cells = []
+        for accuracy, confidence in (
+            (each.accuracy, each.confidence),
+            (each.fitted_accuracy, each.fitted_confidence),
+        ):
+            cells += [f"{accuracy:.1%}".replace("%", " %"), f"{100 * (confidence - accuracy):+.1f}"]
+        rows.append(("blurred" if each.blurred else f"{each.side} px", *cells))
+    columns = ("Face", "Accuracy", "Overconfident", "Accuracy, calibrated", "Overconfident")
+    note = "Overconfident: mean confidence less accuracy, points; cross-validated."
+    return Table("Small and blurred faces, expression", columns, tuple(rows), note)
 
 
 def abstention(result: dict[str, Any]) -> Table:

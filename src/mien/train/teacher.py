@@ -6,7 +6,7 @@ What a bundle was calibrated on was held back from training, so its calibration 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from mien import bundle
 from mien.emotions import BALLOT, EMOTIONS
 from mien.infer.lanes import Lanes
-from mien.measure.calibrate import undo
+from mien.onnxfile import tensors, with_outputs
 
 SHIFT = 2
 """Pixels that the four views are moved by, diagonally."""
@@ -107,8 +107,7 @@ def _ask(
     part = path.with_suffix(".part")
     scores = _partial(part, (len(crops), count, len(EMOTIONS) + len(BALLOT)))
     left = np.flatnonzero(np.isnan(scores).any(axis=(1, 2)))
-    lanes = Lanes(teacher.graph)
-    calibration = teacher.card.calibration
+    lanes, names = _uncalibrated(teacher)
     for at in range(0, len(left), batch):
         track(len(crops) - len(left) + at, len(crops))
         rows = left[at : at + batch]
@@ -116,19 +115,25 @@ def _ask(
             if k % 2 and teacher.card.views > 1:  # it looks at the mirror view anyway
                 scores[rows, k] = scores[rows, k - 1]
                 continue
-            scores[rows, k] = _answer(lanes, view, calibration)
+            scores[rows, k] = np.concatenate(lanes.run(names, view), axis=1)
     track(len(crops), len(crops))
     scores.flush()
     del scores  # closed, or Windows would not rename it
     part.replace(path)
 
 
-def _answer(
-    lanes: Lanes, faces: NDArray[np.uint8], calibration: Mapping[str, Any]
-) -> NDArray[np.float64]:
-    """(N, 17) shares before calibration."""
-    label, ballot = (p.astype(np.float64) for p in lanes.run(["label", "ballot"], faces))
-    return np.concatenate(undo(calibration, label, ballot), axis=1)
+def _uncalibrated(teacher: bundle.Bundle, *, threads: int = 0) -> tuple[Lanes, list[str]]:
+    """What answers, and what its graph calls both heads' shares before calibration.
+
+    ``recalibrate.append`` calls them ``label_0`` and ``ballot_0``; a graph that was never
+    calibrated has none.
+    """
+    graph = teacher.read()
+    made = tensors(graph)
+    inner = {head: f"{head}_0" for head in ("label", "ballot") if f"{head}_0" in made}
+    wider = with_outputs(graph, list(inner.values()))
+    lanes = Lanes(wider, threads=threads, name=str(teacher.graph))
+    return lanes, [inner.get(head, head) for head in ("label", "ballot")]
 
 
 def _partial(path: Path, shape: tuple[int, ...]) -> np.memmap:
@@ -171,11 +176,11 @@ def on_batches(name: str, temperature: float = 1.0) -> Callable[[Tensor], Tensor
         BundleError: no such bundle.
     """
     teacher = bundle.load(name)
-    lanes = Lanes(teacher.graph, threads=torch.get_num_threads())
+    lanes, names = _uncalibrated(teacher, threads=torch.get_num_threads())
 
     def answer(grey: Tensor) -> Tensor:
         faces = grey[:, 0].round().to(torch.uint8).cpu().numpy()
-        shares = _answer(lanes, faces, teacher.card.calibration)
+        shares = np.concatenate(lanes.run(names, faces), axis=1)
         return _soften(torch.from_numpy(shares).float(), temperature)
 
     return answer

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.measure.predictions import Predictions
+from mien.mix import Mix
 from mien.workflows import evaluation, families
 from mien.workflows.plan import SMALL_EPOCHS, Choice, Plan
 from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps
-from mien.workflows.truth import classify
+from mien.workflows.truth import classify, harder
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -55,7 +56,8 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
     if not job.options.as_written:
         changed += [f"epochs={choice.epochs}", f"network.size={sizes[-1]}"]
         early = f'"0"={sizes[0]},"{SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
-        changed += [f"sizes={{{early}}}", *families.milder(job.networks[choice.member], choice.epochs)]
+        changed.append(f"sizes={{{early}}}")
+        changed += families.milder(job.networks[choice.member], choice.epochs)
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
         teacher=teacher, images=images,
@@ -144,7 +146,7 @@ def teach(choice: Choice, job: Job) -> None:
     """
     from mien.bundle import load, sha256
     from mien.infer.crop import FRAME
-    from mien.measure.calibrate import fit
+    from mien.measure.small_faces import fit_all
     from mien.train.ship.recalibrate import recalibrate
     from mien.train.ship.shipping import ship
     from mien.train.weights import FILE
@@ -158,7 +160,9 @@ def teach(choice: Choice, job: Job) -> None:
             crops=job.data.of("train").images[:512], frame=FRAME,
         )  # fmt: skip
         found, _ = classify(str(plain.path), job.data, "valid", progress=job.talk.stage)
-        recalibrate(load(plain.path), fit(found), target, name=STUDENT)
+        copies = harder(str(plain.path), job.data, "valid", found, progress=job.talk.stage)
+        mix = Mix.of_card(plain.card.expression)
+        recalibrate(load(plain.path), fit_all(copies, mix), target, name=STUDENT)
         score(target, "test", target / "test", job, system=STUDENT)
 
     job.steps.run(

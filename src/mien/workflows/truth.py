@@ -17,6 +17,7 @@ from mien.naming import canonical
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
+    from mien.measure.small_faces import Copy
 
 REPORTED_EVERY = 1024
 """Pictures between two reports of how many are scored."""
@@ -110,6 +111,27 @@ def classify(
     facts = {name: getattr(card, name) for name in CARD_FACTS}
     both = np.concatenate(label), np.concatenate(ballot)
     return table(dataset, split, *both, system=card.name), facts
+
+
+def harder(
+    source: str,
+    dataset: Dataset,
+    split: str,
+    scored: Predictions,
+    *,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> list[Copy]:
+    """A bundle's scores of a split as ``classify`` gave them, then of harder copies of it."""
+    from mien.measure.detail import copies, detail
+    from mien.measure.small_faces import Copy
+
+    part = part_of(dataset, split)
+    found = [Copy(part.images.shape[-1], scored, detail(part.images))]
+    for side, images in copies(part.images):
+        again, _ = classify(source, replace(part, images=images), split, progress=progress)
+        both = replace(scored, label=again.label, ballot=again.ballot)
+        found.append(Copy(side, both, detail(images)))
+    return found
 
 
 def table(

@@ -13,8 +13,9 @@ import mien
 from mien.bundle import CARD, load
 from mien.cli.calibrate import calibrate
 from mien.data import dataset
-from mien.measure import evaluate
+from mien.measure import evaluate, small_faces
 from mien.measure.calibrate import Calibration, Scaling, gains, sharpen
+from mien.measure.detail import Flattening, copies, detail
 from mien.train.ship.recalibrate import recalibrate
 
 FACES = np.random.default_rng(0).integers(0, 255, (9, 48, 48), dtype=np.uint8)
@@ -38,6 +39,26 @@ def test_the_graph_does_what_the_calibration_says_twice_over(tmp_path):
     assert scores(third)[1] == pytest.approx(VOTERS.ballot_scaling.apply(found[1]), abs=1e-5)
     assert third.card.calibration == VOTERS.to_dict() | {"after": VOTERS.to_dict()}
     assert scores(load(first.path))[0] == pytest.approx(label)  # as it was
+
+
+def test_the_graph_flattens_scores_where_detail_lacks(tmp_path):
+    first = load(make_bundle(tmp_path / "first"))
+    rng = np.random.default_rng(1)
+    drawn = [Flattening((0.9, 1.4, 0.2, 0.5), tuple(rng.normal(size=n))) for n in (7, 10)]
+    calibration = replace(VOTERS, label_detail=drawn[0], ballot_detail=drawn[1])
+    made = recalibrate(first, calibration, tmp_path / "second", name="second")
+    for _, faces in [(48, FACES), *copies(FACES), (48, np.zeros_like(FACES))]:
+        before = mien.load(first.path).classify(faces)
+        after = mien.load(made.path).classify(faces)
+        label, ballot = calibration.apply(
+            before.label.astype(np.float64), before.ballot.astype(np.float64), detail(faces)
+        )
+        assert after.label == pytest.approx(label, abs=1e-5)
+        assert after.ballot == pytest.approx(ballot, abs=1e-5)
+    assert made.card.calibration["detail"]["label"] == drawn[0].to_dict()
+    again = recalibrate(load(made.path), calibration, tmp_path / "third", name="third")
+    assert len(mien.load(again.path).classify(FACES)) == 9
+    assert mien.load(made.path).embed(FACES) == pytest.approx(mien.load(first.path).embed(FACES))
 
 
 def test_figures_of_other_scores_are_left_out_and_the_rest_is_kept(tmp_path):
@@ -110,6 +131,7 @@ def test_without_a_gain_nothing_is_written_unless_forced(data, tmp_path, monkeyp
         return found
 
     monkeypatch.setattr(evaluate, "calibration", level)
+    monkeypatch.setattr(small_faces, "better", lambda found: False)
     folder = make_bundle(tmp_path / "tiny")
     given = (folder, data, "--out", tmp_path / "mine", "--draws", 20)
     result = invoke(*given)
