@@ -175,7 +175,7 @@ def speeds(
     mean over a training in which early layers are frozen from some epoch on.
     Sizes that are larger or far smaller than the recipe's are left out.
     """
-    from mien.train.recipe import toml_value
+    from mien.train.recipe import vary
 
     recipe = load(member, Path(), options, [], teacher="", images=images)
     frozen = [layer for epoch in range(recipe.epochs) if (layer := recipe.frozen_at(epoch))]
@@ -187,17 +187,15 @@ def speeds(
     found = {}
     for number, size in enumerate(sizes):
         tell(f"timing {member.name}", number, len(sizes))
-        changed = [f"network.size={size}", "sizes={}", "epochs=1"]
-        changed.append("network.start=random")  # as fast as any weights, and at hand at once
+        # random weights are as fast as any, and at hand at once
+        trial = {"network.size": size, "sizes": {}, "epochs": 1, "network.start": "random",
+                 "transfer.frozen_epochs": 0}  # fmt: skip
         seconds = 0.0
         for part, layer in ((1 - share, ""), (share, frozen[-1] if frozen else "")):
             if part:
-                freeze = f'{{"0"={toml_value(layer)}}}' if layer else "{}"
-                trial = load(
-                    member, Path(), options, [*changed, f"transfer.freeze={freeze}"], teacher="",
-                    images=images,
-                )  # fmt: skip
-                seconds += part / images_per_second(trial, noise(TIMED))
+                freeze = {"0": layer} if layer else {}
+                timed = vary(recipe, trial | {"transfer.freeze": freeze})
+                seconds += part / images_per_second(timed, noise(TIMED))
         found[size] = 1 / seconds
     tell(f"timing {member.name}", len(sizes), len(sizes))
     return found
