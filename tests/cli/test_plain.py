@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -39,6 +40,14 @@ def test_headings_keep_brackets_too():
 def test_the_version_needs_no_verb():
     result = CliRunner().invoke(build(), ["--version"])
     assert (result.exit_code, result.stdout.strip()) == (0, __version__)
+
+
+@pytest.mark.parametrize("verb", [["calibrate"], ["data", "prepare"], ["models", "add"]])
+def test_help_names_arguments_in_capitals(verb):
+    shown = CliRunner().invoke(build(), [*verb, "--help"], env={"COLUMNS": "80"}).output
+    usage = next(line for line in shown.splitlines() if "Usage:" in line)
+    names = usage.partition("[OPTIONS]")[2]
+    assert names.strip() and names == names.upper()
 
 
 def test_help_keeps_brackets_and_fills_its_lines():

@@ -34,7 +34,19 @@ LEAST_MEMORY = 512 << 20
 """Bytes of address space below which nothing is tried."""
 
 
-class Verbs(TyperGroup):
+class Group(TyperGroup):
+    """Verbs whose help writes arguments in capitals, as its text and the docs do."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """See click, or the copy of it that newer Typers bring."""
+        command = super().get_command(ctx, cmd_name)
+        for param in getattr(command, "params", ()):
+            if param.param_type_name == "argument" and not param.metavar:
+                param.metavar = param.name.upper()
+        return command
+
+
+class Verbs(Group):
     """The verbs; a picture or folder in place of a verb gets a suggestion."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

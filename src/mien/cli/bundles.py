@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 
 from mien import bundle as bundles
+from mien.cli import Group
 from mien.cli.plain import grid, say, visible_json
 
-app = typer.Typer(no_args_is_help=False)
+app = typer.Typer(cls=Group, no_args_is_help=False)
 
 
 @app.callback(invoke_without_command=True)

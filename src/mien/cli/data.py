@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli import Group
+
 if TYPE_CHECKING:
     from mien.data.writing import Result
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     help="Clean, split and document pictures for training.\n\n"
     "Example: mien data prepare downloads/fer2013 data/fer",
