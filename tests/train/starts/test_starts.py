@@ -269,6 +269,45 @@ def test_vgg16_fills_vgg19_and_the_layers_it_lacks_pass_their_input_on(tmp_path:
         pypi.read_vgg16(tmp_path / "none.whl")
 
 
+class Chain(torch.nn.Module):
+    """Three convolutions, each with a norm behind it and kernels far from 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[torch.nn.Module] = []
+        for before, width, size in ((3, 8, 30.0), (8, 8, 20.0), (8, 4, 0.1)):
+            conv = torch.nn.Conv2d(before, width, 3, bias=False)
+            torch.nn.init.normal_(conv.weight, std=size)
+            layers += [conv, torch.nn.BatchNorm2d(width), torch.nn.ReLU()]
+        self.features = torch.nn.Sequential(*layers)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        return self.features(x)
+
+
+@torch.no_grad()
+def test_norms_in_a_chain_get_weights_that_adam_can_move():
+    torch.manual_seed(0)
+    trunk = Chain().eval()
+    layers = trunk.features
+    biases = {f"features.{at}": torch.randn(layers[at].num_features) * 99 for at in (1, 4, 7)}
+    x = expected = torch.randn(16, 3, 12, 12)
+    for at, bias in zip((0, 3, 6), biases.values(), strict=True):
+        expected = torch.relu(layers[at](expected) + bias.view(-1, 1, 1))
+    starts.unfold_norms(trunk, biases, x, chained=True)
+    for name in biases:
+        assert trunk.get_submodule(name).weight.mean().item() == pytest.approx(1, abs=1e-4)
+    found = trunk.forward_features(x)
+    factor = (found * expected).sum() / (expected * expected).sum()
+    torch.testing.assert_close(
+        found / factor, expected, rtol=1e-3, atol=1e-2 * float(expected.std())
+    )
+    starts.unfold_norms(trunk, biases, x)
+    torch.testing.assert_close(
+        trunk.forward_features(x), expected, rtol=1e-3, atol=1e-2 * float(expected.std())
+    )
+
+
 def test_unfolded_norms_leave_the_function_unchanged():
     """A folded trunk is a trunk whose norms only add their bias."""
     torch.manual_seed(0)
