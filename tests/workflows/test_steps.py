@@ -1,6 +1,9 @@
 """A step is done once; changed inputs, lost outputs and a kill bring it back."""
 
 import json
+from itertools import count
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,3 +59,24 @@ def test_a_failure_is_not_taken_for_done(job, tmp_path):
     assert steps.run("make", {"a": 1}, [out], work)
     assert done == [1]
     assert steps.seconds()["make"] >= 0
+
+
+def test_time_is_noted_while_a_step_runs(job, tmp_path, monkeypatch):
+    """So that a kill loses no more than some seconds of it."""
+    steps, out, work, _, _ = job
+    monkeypatch.setattr("mien.workflows.steps.BEAT", 0.01)
+    monkeypatch.setattr(
+        "mien.workflows.steps.time", SimpleNamespace(monotonic=count(0, 7).__next__)
+    )
+
+    def watched():
+        for _ in range(1000):
+            noted = json.loads((tmp_path / FILE).read_text())["make"]
+            if "begun" in noted and noted["seconds"] >= 14:
+                return work()
+            Event().wait(0.01)
+        raise AssertionError("no time was noted")
+
+    assert steps.run("make", {"a": 1}, [out], watched)
+    assert "begun" not in json.loads((tmp_path / FILE).read_text())["make"]
+    assert steps.seconds()["make"] >= 21

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,8 @@ from mien.atomic import write_json
 
 T = TypeVar("T")
 FILE = "steps.json"
+BEAT = 15.0
+"""Seconds between two notes of the time spent on a step."""
 
 
 class Steps:
@@ -59,19 +63,33 @@ class Steps:
         self.tell(f"{name} …")
         began = time.monotonic()
         before = noted.get("seconds", 0.0) if noted.get("begun") == key else 0.0
-        self._note(name, {"begun": key, "seconds": before})
+
+        def note(state: str) -> None:
+            spent = before + time.monotonic() - began
+            self._note(name, {state: key, "seconds": round(spent, 1)})
+
+        ended = threading.Event()
+
+        def keep_time() -> None:  # a kill leaves no other chance to count what was spent
+            while not ended.wait(BEAT):
+                with suppress(OSError):  # a full disk is the work's to report
+                    note("begun")
+
+        note("begun")
+        clock = threading.Thread(target=keep_time, daemon=True)
+        clock.start()
+        done = False
         try:
             work()
-        except BaseException:
-            spent = before + time.monotonic() - began
-            self._note(name, {"begun": key, "seconds": round(spent, 1)})
-            raise
-        spent = before + time.monotonic() - began
-        self._note(name, {"inputs": key, "seconds": round(spent, 1)})
+            done = True
+        finally:
+            ended.set()
+            clock.join()
+            note("inputs" if done else "begun")
         return True
 
     def seconds(self) -> dict[str, float]:
-        """What each step took, interrupted tries that could be counted included."""
+        """What each step took, with interrupted tries but for the last seconds before a kill."""
         return {name: float(noted["seconds"]) for name, noted in self.read().items()}
 
     def _note(self, name: str, noted: dict[str, Any]) -> None:
