@@ -51,8 +51,8 @@ def spied(monkeypatch):
     """What is opened, by its threads."""
     opened = {}
 
-    def open_session(graph, *, threads=0):
-        opened[threads] = Spy(session(graph, threads=threads))
+    def open_session(graph, *, threads=0, name=""):
+        opened[threads] = Spy(session(graph, threads=threads, name=name))
         return opened[threads]
 
     session = lanes.open_session
