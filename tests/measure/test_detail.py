@@ -6,7 +6,7 @@ from scipy.optimize import approx_fprime
 
 from mien.emotions import UNKNOWN
 from mien.measure import detail, small_faces
-from mien.measure.calibrate import Calibration
+from mien.measure.calibrate import Calibration, Flattening
 from mien.measure.small_faces import Copy, better, changes, fit_all
 from mien.mix import Mix
 from tests.measure.made import make_table
@@ -44,7 +44,7 @@ def test_people_cannot_name_tiny_faces():
 def test_sharp_crops_are_left_alone():
     rng = np.random.default_rng(1)
     scores = rng.dirichlet(np.ones(7), 5)
-    flat = detail.Flattening((1.0, 1.0, 1.0, 1.0), (0.0,) * 7)
+    flat = Flattening((1.0, 1.0, 1.0, 1.0), (0.0,) * 7)
     assert flat.apply(scores, np.full(5, 0.3)) == pytest.approx(scores)
     soft = flat.apply(scores, np.full(5, -3.0))
     assert soft.max() < 0.2  # towards equal shares

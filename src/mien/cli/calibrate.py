@@ -73,15 +73,18 @@ def calibrate(
         unsplit = replace(part, split=np.full(len(part), ""))
         table, _ = classify(str(bundle.path), unsplit, "", progress=stages)
         table = replace(table, split=split or "")
-        copies = harder(str(bundle.path), unsplit, "", table, progress=stages)
+        copies = []
+        if table.known.any():
+            copies = harder(str(bundle.path), unsplit, "", table, progress=stages)
         stages("calibrating", 0, 0)
         found = calibration(table, draws=draws)
         better = gains(found)
         heads = [head for head, gained in better.items() if gained or force]
         mix = Mix.of_card(bundle.card.expression)
-        told = changes(copies, mix, heads=heads) if table.known.any() else []
+        told = changes(copies, mix, heads=heads) if copies else []
     show(as_table({"calibration": found}), Console())
-    show(small_faces(told), Console())
+    if told:
+        show(small_faces(told), Console())
     detail = bool(told) and (is_better(told) or force)
     if not (any(better.values()) or detail or force):
         say(f"no gain, nothing written: use {model} as it is, or --force to write it all the same")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.measure import folds
-from mien.measure.detail import KNOTS, Flattening
+from mien.measure.detail import KNOTS, lacking
 from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
 from mien.measure.votes import shares
@@ -37,7 +37,9 @@ def sharpen(scores: Array, temperature: float) -> Array:
 
 
 def rescale(scores: Array, scale: ArrayLike, offset: ArrayLike) -> Array:
-    """Softmax of (N, K) scores' logarithms by a factor and with an offset, of all options or (K,).
+    """Softmax of (N, K) scores' logarithms by a factor and with an offset.
+
+    Each of both is one number, one an option (K,), or one a row (N, 1) and its offsets (N, K).
 
     All that calibration does to scores; ``train.ship.recalibrate.append`` writes it into a graph.
     """
@@ -159,6 +161,27 @@ def cross_scaled(
         lambda scaling, rows: scaling.apply(scores[rows]),
         folds.grouped(len(scores), group=group, seed=seed),
     )
+
+
+@dataclass(frozen=True)
+class Flattening:
+    """Draws K logits towards constants where detail lacks.
+
+    With factor = exp(-sum of ``slopes`` * what lacks below each of ``KNOTS``), logits become
+    factor * logits + (1 - factor) * ``towards``.
+    """
+
+    slopes: tuple[float, ...]
+    towards: tuple[float, ...]
+
+    def apply(self, scores: Array, fineness: Array) -> Array:
+        """(N, K) shares of (N, K) shares, of crops with (N,) ``detail``."""
+        factor = np.exp(-lacking(fineness) @ np.asarray(self.slopes))[:, None]
+        return rescale(scores, factor, (1 - factor) * np.asarray(self.towards))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """For a card."""
+        return {"slopes": list(self.slopes), "towards": list(self.towards)}
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,11 @@ pictures that have labels and votes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from mien.emotions import BALLOT, UNKNOWN
-from mien.measure.metrics import TINY
 
 Array = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -71,30 +68,6 @@ def detail(crops: Bytes) -> Array:
         both = [np.mean(each**2, axis=(1, 2)) + STEADY for each in (second, first)]
         ratios.append(both[0] / both[1])
     return np.asarray(np.log(np.minimum(*ratios)))
-
-
-@dataclass(frozen=True)
-class Flattening:
-    """Draws K logits towards constants where detail lacks.
-
-    With factor = exp(-sum of ``slopes`` * what lacks below each of ``KNOTS``), logits become
-    factor * logits + (1 - factor) * ``towards``.
-    """
-
-    slopes: tuple[float, ...]
-    towards: tuple[float, ...]
-
-    def apply(self, scores: Array, fineness: Array) -> Array:
-        """(N, K) shares of (N, K) shares, of crops with (N,) ``detail``."""
-        logits = np.log(np.maximum(scores, TINY))
-        factor = np.exp(-lacking(fineness) @ np.asarray(self.slopes))[:, None]
-        logits = factor * logits + (1 - factor) * np.asarray(self.towards)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """For a card."""
-        return {"slopes": list(self.slopes), "towards": list(self.towards)}
 
 
 def lacking(fineness: Array) -> Array:

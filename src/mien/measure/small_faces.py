@@ -12,8 +12,8 @@ from scipy.special import logsumexp, softmax
 
 from mien.emotions import BALLOT, BALLOT_INDEX, EMOTIONS, votes_from_ballot
 from mien.measure import folds
-from mien.measure.calibrate import Calibration, fit
-from mien.measure.detail import KNOTS, Array, Flattening, lacking, to_unknown
+from mien.measure.calibrate import Calibration, Flattening, fit
+from mien.measure.detail import KNOTS, Array, lacking, to_unknown
 from mien.measure.metrics import TINY
 from mien.measure.predictions import Predictions
 from mien.measure.votes import shares

@@ -184,7 +184,7 @@ def speeds(
     sizes = [size for size in SIZES if 0.65 * usual <= size <= usual] or [usual]
     if "network.size" in map(key_of, options.overrides):
         sizes = [usual]
-    found = {}
+    found, pictures = {}, noise(TIMED)
     for number, size in enumerate(sizes):
         tell(f"timing {member.name}", number, len(sizes))
         # random weights are as fast as any, and at hand at once
@@ -195,7 +195,7 @@ def speeds(
             if part:
                 freeze = {"0": layer} if layer else {}
                 timed = vary(recipe, trial | {"transfer.freeze": freeze})
-                seconds += part / images_per_second(timed, noise(TIMED))
+                seconds += part / images_per_second(timed, pictures)
         found[size] = 1 / seconds
     tell(f"timing {member.name}", len(sizes), len(sizes))
     return found

@@ -17,6 +17,7 @@ from mien.naming import canonical
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
+    from mien.infer.model import Model
     from mien.measure.small_faces import Copy
 
 REPORTED_EVERY = 1024
@@ -98,8 +99,17 @@ def classify(
     """
     import mien
 
-    images = part_of(dataset, split).images
     model = mien.load(source)
+    both = _scores(model, part_of(dataset, split).images, progress)
+    card = model.bundle.card
+    facts = {name: getattr(card, name) for name in CARD_FACTS}
+    return table(dataset, split, *both, system=card.name), facts
+
+
+def _scores(
+    model: Model, images: NDArray[np.uint8], progress: Callable[[str, int, int], None]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Label and ballot of pictures, some at a time."""
     label, ballot = [], []
     for start in range(0, max(1, len(images)), REPORTED_EVERY):
         progress("scoring", start, len(images))
@@ -107,10 +117,7 @@ def classify(
         label.append(scores.label)
         ballot.append(scores.ballot)
     progress("scoring", len(images), len(images))
-    card = model.bundle.card
-    facts = {name: getattr(card, name) for name in CARD_FACTS}
-    both = np.concatenate(label), np.concatenate(ballot)
-    return table(dataset, split, *both, system=card.name), facts
+    return np.concatenate(label), np.concatenate(ballot)
 
 
 def harder(
@@ -122,15 +129,15 @@ def harder(
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> list[Copy]:
     """A bundle's scores of a split as ``classify`` gave them, then of harder copies of it."""
+    import mien
     from mien.measure.detail import copies, detail
     from mien.measure.small_faces import Copy
 
-    part = part_of(dataset, split)
-    found = [Copy(part.images.shape[-1], scored, detail(part.images))]
-    for side, images in copies(part.images):
-        again, _ = classify(source, replace(part, images=images), split, progress=progress)
-        both = replace(scored, label=again.label, ballot=again.ballot)
-        found.append(Copy(side, both, detail(images)))
+    model, crops = mien.load(source), part_of(dataset, split).images
+    found = [Copy(crops.shape[-1], scored, detail(crops))]
+    for side, images in copies(crops):
+        label, ballot = (np.asarray(s, np.float64) for s in _scores(model, images, progress))
+        found.append(Copy(side, replace(scored, label=label, ballot=ballot), detail(images)))
     return found
 
 

@@ -14,8 +14,8 @@ from mien.bundle import CARD, load
 from mien.cli.calibrate import calibrate
 from mien.data import dataset
 from mien.measure import evaluate, small_faces
-from mien.measure.calibrate import Calibration, Scaling, gains, sharpen
-from mien.measure.detail import Flattening, copies, detail
+from mien.measure.calibrate import Calibration, Flattening, Scaling, gains, sharpen
+from mien.measure.detail import copies, detail
 from mien.train.ship.recalibrate import recalibrate
 
 FACES = np.random.default_rng(0).integers(0, 255, (9, 48, 48), dtype=np.uint8)

@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper
 from mien.atomic import replacing
 from mien.bundle import GRAPH, WEIGHTS, Bundle, finish
 from mien.infer.crop import SIDE
-from mien.measure.calibrate import Calibration
-from mien.measure.detail import KNOTS, STEADY, Flattening
+from mien.measure.calibrate import Calibration, Flattening
+from mien.measure.detail import KNOTS, STEADY
 from mien.measure.metrics import TINY
 
 
