@@ -36,6 +36,24 @@ def test_more_time_gives_more_epochs_and_then_larger_pictures():
     assert max(by_budget[0]["resnet"].sizes) < 112
 
 
+def test_a_network_too_slow_for_large_pictures_has_them_late():
+    """Pictures cost as much as in 90 minutes of FER-2013: ten epochs at 64 pixels are too many."""
+    speeds = {"vgg19": {48: 142.0, 64: 90.0}, "mobilenet": {80: 806.0, 96: 667.0}}
+    plan = make(speeds, dict.fromkeys(speeds, "any"), images=22_400, budget=3200)
+    small, slow = plan.choices
+    assert (small.sizes, small.small) == ((80, 96), 0.35)
+    assert (slow.sizes, slow.small) == ((48, 64), 0.7)
+    assert slow.epochs >= 10
+
+
+def test_what_rounding_leaves_gives_epochs():
+    speeds = {"slow": {48: 100.0}, "fast": {48: 1000.0}}
+    for budget in range(1000, 2400, 170):
+        plan = make(speeds, dict.fromkeys(speeds, "any"), images=10_000, budget=budget)
+        unused = budget * (1 - RESERVE) - plan.seconds
+        assert 0 <= unused < 100 + 10
+
+
 def test_few_pictures_do_not_train_for_ever():
     plan = make(SPEEDS, RECIPES, images=200, budget=7200)
     assert {choice.epochs for choice in plan.choices} == {60}

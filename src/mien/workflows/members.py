@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mien.measure.predictions import Predictions
 from mien.mix import Mix
 from mien.workflows import evaluation, families
-from mien.workflows.plan import SMALL_EPOCHS, Choice, Plan
+from mien.workflows.plan import Choice, Plan
 from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps
 from mien.workflows.truth import classify, harder
@@ -55,7 +55,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
     changed = [f"seed={seed}"]
     if not job.options.as_written:
         changed += [f"epochs={choice.epochs}", f"network.size={sizes[-1]}"]
-        early = f'"0"={sizes[0]},"{SMALL_EPOCHS}"={sizes[-1]}' if len(sizes) > 1 else ""
+        early = f'"0"={sizes[0]},"{choice.small}"={sizes[-1]}' if len(sizes) > 1 else ""
         changed.append(f"sizes={{{early}}}")
         changed += families.milder(job.networks[choice.member], choice.epochs)
     made = families.load(

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
@@ -16,15 +16,17 @@ MOST = 60
 """Epochs beyond which more of them bring little, whatever the budget."""
 RESERVE = 0.08
 """Share of the budget for preparing, exporting and measuring, and for speeds that fall."""
-SMALL_EPOCHS = 0.35
-"""Share of the epochs that run at the smaller of two sizes, where a plan has two."""
+SMALL_EPOCHS = (0.35, 0.7)
+"""Shares of the epochs that may run at the smaller of two sizes; a slow network takes the second,
+and so has its larger pictures late."""
 
 
 @dataclass(frozen=True)
 class Choice:
     """One training of the plan: ``sizes`` in pixels, the first for the early epochs.
 
-    ``seconds`` is 0 where the recipe is trained as it is written.
+    Of two sizes the first has the share ``small`` of the epochs. ``seconds`` is 0 where the recipe
+    is trained as it is written.
     """
 
     member: str
@@ -32,6 +34,7 @@ class Choice:
     sizes: tuple[int, ...]
     epochs: int
     seconds: float
+    small: float = SMALL_EPOCHS[0]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -88,7 +91,7 @@ def make(
 
     A slow network gets more time than a fast one, but fewer epochs: time is shared by the square
     root of what an epoch costs. Each takes the largest pictures at which its time allows
-    ``ENOUGH`` epochs.
+    ``ENOUGH`` epochs. What rounding leaves gives one epoch more, to slow networks first.
 
     Args:
         speeds: member to picture size to images a second, as measured on this machine.
@@ -116,32 +119,39 @@ def make(
             f"a budget of {budget / 60:.3g} min is too short here for an epoch of each of "
             f"{', '.join(speeds)}; give --budget {minutes}m, or fewer --families"
         )
-    return Plan(budget, tuple(sorted(choices, key=lambda choice: choice.seconds)))
+    return Plan(budget, tuple(_fill(sorted(choices, key=lambda choice: choice.seconds), left)))
+
+
+def _fill(choices: list[Choice], seconds: float) -> list[Choice]:
+    """The same with an epoch more of each that still fits into ``seconds``, the last first."""
+    spare, filled = seconds - sum(choice.seconds for choice in choices), []
+    for choice in reversed(choices):
+        epoch = choice.seconds / choice.epochs
+        more = int(choice.epochs < MOST and epoch <= spare)
+        spare -= more * epoch
+        filled.append(
+            replace(choice, epochs=choice.epochs + more, seconds=choice.seconds + more * epoch)
+        )
+    return filled[::-1]
 
 
 def _choose(
     by_size: Mapping[int, float], *, images: int, seconds: float
-) -> tuple[tuple[int, ...], int, float]:
+) -> tuple[tuple[int, ...], int, float, float]:
     """The largest pictures with which ``seconds`` allow enough epochs, else the smallest.
 
     Returns:
-        Sizes, epochs, and the seconds that these take.
+        Sizes, epochs, the seconds that these take, and the share of the first size.
     """
     ascending = sorted(by_size)
-    options: list[tuple[int, ...]] = [(ascending[0],)]
-    for small, large in itertools.pairwise(ascending):
-        options += [(small, large)]
-    for sizes in reversed(options):
-        each = _epoch(by_size, sizes, images)
+    smallest = (ascending[0],), 1.0
+    options: list[tuple[tuple[int, ...], float]] = [smallest]
+    for pair in itertools.pairwise(ascending):
+        options += [(pair, share) for share in sorted(SMALL_EPOCHS, reverse=True)]
+    for sizes, share in reversed(options):
+        small, large = images / by_size[sizes[0]], images / by_size[sizes[-1]]
+        each = share * small + (1 - share) * large
         epochs = min(MOST, int(seconds / each))
-        if epochs >= ENOUGH or sizes == options[0]:
-            return sizes, epochs, epochs * each
+        if epochs >= ENOUGH or (sizes, share) == smallest:
+            return sizes, epochs, epochs * each, share
     raise AssertionError
-
-
-def _epoch(by_size: Mapping[int, float], sizes: tuple[int, ...], images: int) -> float:
-    """Mean seconds of an epoch."""
-    if len(sizes) == 1:
-        return images / by_size[sizes[0]]
-    small, large = (images / by_size[size] for size in sizes)
-    return SMALL_EPOCHS * small + (1 - SMALL_EPOCHS) * large
