@@ -62,7 +62,17 @@ def test_greedy_beats_the_best_member_and_leaves_out_the_ignorant(members):
     assert set(ensemble.choose(members)) >= {"m0", "m1", "m2"}
 
 
-def test_greedy_stops_where_nothing_helps():
+def test_greedy_goes_on_after_a_round_without_gain(members):
+    """A weak member helps by a small share, which no early round can give it."""
+    two = replace(
+        members, systems=members.systems[:2], label=members.label[[0, 3]],
+        ballot=members.ballot[[0, 3]],
+    )  # fmt: skip
+    weights = ensemble.greedy(two)
+    assert ensemble.loss(two, weights) <= ensemble.loss(two, ensemble.fitted(two)) + 1e-3
+
+
+def test_greedy_takes_one_of_twins():
     one = make_table(100)
     same = ensemble.stack([one, replace(one, system="twin")])
     assert sorted(ensemble.greedy(same)) == [0, 1]

@@ -137,17 +137,17 @@ def fitted(members: Stack, *, steps: int = 300) -> Array:
 def greedy(members: Stack, *, rounds: int = ROUNDS) -> Array:
     """Add the member that helps most, again and again, with repeats (Caruana et al. 2004).
 
-    Stops when nothing helps; weights are the shares of the picks.
+    Weights are the shares of the picks, after the round that had the least loss: early picks move
+    shares so far that a round without gain may come before rounds with one.
     """
-    picks = np.zeros(len(members.systems))
-    lowest = np.inf
-    for _ in range(rounds):
-        losses = [loss(members, (picks + one) / (picks.sum() + 1)) for one in np.eye(len(picks))]
-        if min(losses) >= lowest - 1e-9:
-            break
-        lowest = min(losses)
-        picks[int(np.argmin(losses))] += 1
-    return np.asarray(picks / picks.sum())
+    picks, lowest = np.zeros(len(members.systems)), np.inf
+    best = picks
+    for number in range(1, rounds + 1):
+        losses = [loss(members, (picks + one) / number) for one in np.eye(len(picks))]
+        picks = picks + np.eye(len(picks))[int(np.argmin(losses))]
+        if min(losses) < lowest - 1e-9:
+            lowest, best = min(losses), picks / number
+    return np.asarray(best)
 
 
 METHODS: dict[str, Callable[[Stack], Array]] = {
