@@ -13,7 +13,7 @@ data=$1 out=$2
 mien pipeline "$data" "$out" --raw --as-written --teacher none \
     --families face_mobilenet,face_resnet,efficientnet_lite0 --student student
 
-# EfficientNet-Lite0 began with ImageNet and had no teacher: no picture of a face but FER-2013's is behind it.
+# runs/efficientnet_lite0 is the bundle of clean origin: behind it are ImageNet and FER-2013 alone, and no teacher.
 # PublicTest's annotators are other people than Training's: fitted to them, in five folds for the figures.
 for model in student ensemble runs/efficientnet_lite0/bundle; do
     mien calibrate "$out/$model" "$data" --split test --out "$out/calibrated/$(basename "${model%/bundle}")"

@@ -140,11 +140,11 @@ def greedy(members: Stack, *, rounds: int = ROUNDS) -> Array:
     Weights are the shares of the picks, after the round that had the least loss: early picks move
     shares so far that a round without gain may come before rounds with one.
     """
-    picks, lowest = np.zeros(len(members.systems)), np.inf
-    best = picks
+    each, lowest = np.eye(len(members.systems)), np.inf
+    picks = best = np.zeros(len(each))
     for number in range(1, rounds + 1):
-        losses = [loss(members, (picks + one) / number) for one in np.eye(len(picks))]
-        picks = picks + np.eye(len(picks))[int(np.argmin(losses))]
+        losses = [loss(members, (picks + one) / number) for one in each]
+        picks = picks + each[int(np.argmin(losses))]
         if min(losses) < lowest - 1e-9:
             lowest, best = min(losses), picks / number
     return np.asarray(best)
