@@ -35,6 +35,10 @@ SHORT = 0.5
 STRONG = ("augment.erase", "augment.gamma", "augment.shrink", "schedule.floor")
 """What only pays in long trainings."""
 
+TAUGHT = ("targets.teacher_weight=0.9", "targets.teacher_views=0")
+"""How members learn from their teacher: nearly all of their targets are its answers, on each batch
+as they see it. On pictures as they are it only repeats the labels that it was trained on."""
+
 OWN = "leave it out"
 DECIDED = {
     "epochs": "give a --budget, or train alone with: mien train",
@@ -123,8 +127,7 @@ def load(
 ) -> Recipe:  # fmt: skip
     """A recipe as the pipeline trains it: on the images of ``folder``, distilled from ``teacher``.
 
-    A student learns from its teacher as its recipe says; the teacher of members has three fifths of
-    their targets, and scores two views.
+    A student learns from its teacher as its recipe says, members as ``TAUGHT`` says.
     """
     from mien.train.recipe import load as read
     from mien.train.recipe import toml_value, vary
@@ -133,7 +136,7 @@ def load(
     keys = [f"name={toml_value(member.name)}", f"data.path={toml_value(str(folder))}",
             f"targets.teacher={toml_value(teacher)}"]  # fmt: skip
     if teacher and member.name != STUDENT:
-        keys += ["targets.teacher_weight=0.6", "targets.teacher_views=2"]
+        keys += TAUGHT
     keys += [f"network.trunk={toml_value(trunk)}", "network.stem=stock"] if trunk else []
     made = read(member.recipe, [*keys, *changed, *options.overrides])
     fitting = 2 ** max(1, (images // BATCHES).bit_length() - 1)
@@ -171,13 +174,17 @@ def speeds(
 ) -> dict[int, float]:
     """Images a second by picture size, each timed for some seconds of training on noise.
 
-    In batches as ``images`` pictures are trained in, which decide how fast a small network is; the
-    mean over a training in which early layers are frozen from some epoch on.
+    In batches as ``images`` pictures are trained in, which decide how fast a small network is; with
+    a teacher that answers on each batch; the mean over a training in which early layers are frozen
+    from some epoch on.
     Sizes that are larger or far smaller than the recipe's are left out.
     """
     from mien.train.recipe import vary
 
-    recipe = load(member, Path(), options, [], teacher="", images=images)
+    teacher = "" if member.name == STUDENT else options.teacher
+    recipe = load(member, Path(), options, [], teacher=teacher, images=images)
+    if recipe.targets.teacher_views:  # asked once a picture, before the first epoch
+        recipe = vary(recipe, {"targets.teacher": ""})
     frozen = [layer for epoch in range(recipe.epochs) if (layer := recipe.frozen_at(epoch))]
     share = len(frozen) / recipe.epochs
     usual = recipe.network.size
