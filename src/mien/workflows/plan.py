@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
-ENOUGH = 10
+ENOUGH = 9
 """Epochs below which a smaller picture size is worth more than a larger one."""
 MOST = 60
 """Epochs beyond which more of them bring little, whatever the budget."""
