@@ -19,7 +19,6 @@ from PIL import Image
 from mien import bundle
 from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.train import run
-from mien.train.recipe import Recipe
 from mien.train.watch import Silent, Watcher
 from mien.workflows import families, plan
 from mien.workflows.pipeline import PLAN, Result, load_splits, pipeline
@@ -205,49 +204,6 @@ def test_a_set_without_a_valid_split_gets_one(
     splits[1:] = "test"
     with pytest.raises(ValueError, match="anywhere: too few pictures"):
         load_splits(Path("anywhere"), seed=0)
-
-
-def test_few_pictures_are_learnt_in_small_batches():
-    def batch(images: int, *overrides: str) -> int:
-        options = Options(teacher="", overrides=overrides)
-        member = families.Member("test_resnet", "resnet18")
-        return families.load(member, Path(), options, [], teacher="", images=images).batch_size
-
-    usual = batch(100_000)
-    assert batch(300) == 16
-    assert batch(13) == 2
-    assert batch(usual * families.BATCHES) == usual
-    assert batch(13, "batch_size=8") == 8
-
-
-def test_strong_augmentation_is_for_long_trainings():
-    member = families.Member("resnet", "face_resnet")
-
-    def erase(epochs: int, *overrides: str) -> float:
-        options, changed = Options(teacher="", overrides=overrides), families.milder(member, epochs)
-        changed = [f"epochs={epochs}", *changed]
-        made = families.load(member, Path(), options, changed, teacher="", images=9999)
-        return made.augment.erase
-
-    assert (erase(60), erase(30), erase(29)) == (0.3, 0.3, 0.0)
-    assert erase(29, "augment.erase=0.2") == 0.2
-
-
-def test_a_network_is_timed_as_it_will_be_frozen(monkeypatch: pytest.MonkeyPatch):
-    """Three quarters of the images at 200 a second and a quarter at 100: 160 in the mean."""
-
-    def speed(recipe: Recipe, train: object) -> float:
-        return 200.0 if recipe.frozen_at(0) else 100.0
-
-    monkeypatch.setattr(families, "images_per_second", speed)
-    options = Options(teacher="", overrides=('transfer.freeze={"0.25"="layer1"}',))
-    member = families.Member("resnet", "resnet18")
-    timed: list[str] = []
-    found = families.speeds(
-        member, options, images=9999, tell=lambda stage, done, total: timed.append(stage)
-    )
-    assert list(found) == [48, 64] and timed[0] == "timing resnet"
-    assert list(found.values()) == pytest.approx([160, 160])
 
 
 @pytest.mark.parametrize("key", ["epochs", "sizes", "seed", "name", "data.path", "sizes.0"])
