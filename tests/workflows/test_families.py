@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import mien
 from mien.train.recipe import Recipe
 from mien.workflows import families
 from mien.workflows.settings import STUDENT, Options
+from tests.train.conftest import make_faces
 
 
 def test_few_pictures_are_learnt_in_small_batches():
@@ -55,15 +59,30 @@ def test_a_network_is_timed_as_it_will_be_frozen(monkeypatch: pytest.MonkeyPatch
 
 
 def test_members_learn_from_a_teacher_that_sees_each_batch():
-    def targets(name: str, teacher: str, *overrides: str) -> tuple[float, int]:
+    def targets(name: str, teacher: str, *overrides: str, share: float = 0.9) -> tuple[float, int]:
         member = families.Member(name, "half_hour")
-        options = Options(overrides=overrides)
-        made = families.load(member, Path(), options, [], teacher=teacher, images=9999).targets
+        made = families.load(
+            member, Path(), Options(overrides=overrides), [], teacher=teacher, images=9999,
+            share=share,
+        ).targets  # fmt: skip
+        assert made.teacher == (teacher if share or name == STUDENT else "")
         return made.teacher_weight, made.teacher_views
 
     assert targets("mobilenet", "default") == (0.9, 0)
     assert targets("mobilenet", "default", "targets.teacher_weight=0.4") == (0.4, 0)
-    assert targets("mobilenet", "") == targets(STUDENT, "default") == (0.6, 2)
+    assert targets("mobilenet", "default", share=0.3) == (0.3, 0)
+    own = targets("mobilenet", "")
+    assert own == targets("mobilenet", "default", share=0) == targets(STUDENT, "default", share=0)
+
+
+@pytest.mark.parametrize(("right", "share"), [(100, 0.9), (94, 0.9), (65, 0.4), (20, 0.0)])
+def test_a_teacher_counts_by_how_well_it_knows_the_pictures(right: int, share: float):
+    faces = make_faces(100)
+    answers = mien.load("default", threads=1).classify(faces.images).label.argmax(axis=1)
+    wrong = np.arange(100) >= right
+    known = replace(faces, emotion=(answers + wrong) % 7)
+    assert families.trust("default", known) == share
+    assert families.trust("", known) == 0
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,10 @@ def pipeline(
         typer.Option(help="Recipe key for every training, KEY=VALUE; may be repeated."),
     ] = None,
     teacher: Annotated[
-        str, typer.Option(help="Teacher model to distil from as well; none turns it off.")
+        str,
+        typer.Option(
+            help="Model that members learn from, the more the better it does on valid; or none."
+        ),
     ] = "default",
     raw: Annotated[
         bool,

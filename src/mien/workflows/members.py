@@ -60,7 +60,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
         changed += families.milder(job.networks[choice.member], choice.epochs)
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
-        teacher=teacher, images=images,
+        teacher=teacher, images=images, share=job.plan.share,
     )  # fmt: skip
     start = made.network.start
     if start in {member.member for member in job.members} - {choice.member}:
@@ -78,8 +78,8 @@ def train(choice: Choice, job: Job, *, teacher: str = "") -> None:
     learn, valid = job.data.of("train"), job.data.of("valid")
     recipe = recipe_of(choice, job, teacher=teacher, images=len(learn))
     inputs = [recipe.to_toml(), learn.fingerprint()]
-    if teacher:
-        inputs.append(bundle.load(teacher).card.sha256)
+    if recipe.targets.teacher:
+        inputs.append(bundle.load(recipe.targets.teacher).card.sha256)
     job.steps.run(
         f"train {choice.member}", inputs, [run / FILE],
         lambda: fit(recipe, learn, run, watch=job.talk.watch(choice.member), valid=valid),

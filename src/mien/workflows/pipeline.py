@@ -90,6 +90,8 @@ def pipeline(
     made = planned(out, folder, data, networks, options, talk)
     spent = sum(steps.seconds().values())
     talk.plan(made, len(data.of("train")), max(0.0, made.budget - spent))
+    if options.teacher:
+        talk.line(told_share(options.teacher, made.share))
     job = Job(out, folder, data, networks, made, options, steps, talk)
     tables = {}
     for choice in job.members:
@@ -150,6 +152,14 @@ def prepared(
     )  # fmt: skip
     talk.line(kept(target))
     return target
+
+
+def told_share(teacher: str, share: float) -> str:
+    """How much the members learn from their teacher, and why."""
+    return (
+        f"{teacher} teaches the networks: {share:.0%} of their targets, by its accuracy on valid; "
+        "the labels and votes are the rest"
+    )
 
 
 def kept(folder: Path) -> str:
@@ -235,5 +245,6 @@ def planned(
                 f"{path}: was made for other data or options; give another folder, or delete it"
             )
     made, speeds = draft(len(train), networks, options, talk)
+    made = replace(made, share=families.trust(options.teacher, data.of("valid")))
     write_json(path, {"job": job, "speeds": speeds, "folder": str(folder), **made.to_dict()})
     return made

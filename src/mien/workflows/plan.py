@@ -45,11 +45,12 @@ class Choice:
 class Plan:
     """The trainings that a budget of ``budget`` seconds allows, in the order in which they run.
 
-    A budget of 0 is none.
+    A budget of 0 is none. ``share`` is the teacher's in the members' targets.
     """
 
     budget: float
     choices: tuple[Choice, ...]
+    share: float = 0.9
 
     @property
     def seconds(self) -> float:
@@ -58,13 +59,14 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {"budget": self.budget, "members": [choice.to_dict() for choice in self.choices]}
+        members = [choice.to_dict() for choice in self.choices]
+        return {"budget": self.budget, "share": self.share, "members": members}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Plan:
         """What ``to_dict`` wrote."""
         choices = [Choice(**each | {"sizes": tuple(each["sizes"])}) for each in raw["members"]]
-        return cls(float(raw["budget"]), tuple(choices))
+        return cls(float(raw["budget"]), tuple(choices), float(raw.get("share", cls.share)))
 
 
 def to_seconds(text: str) -> float:
