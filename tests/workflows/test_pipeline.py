@@ -144,13 +144,18 @@ def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
     other.write_text(small.read_text().replace('start = "test_resnet"', 'start = "random"'))
     options = replace(
         OPTIONS, families=(str(other),), as_written=True, raw=True, student=str(small),
-        overrides=("network.size=24", "optimizer.lr=3e-3"),
+        teacher="default", overrides=("network.size=24", "optimizer.lr=3e-3"),
     )  # fmt: skip
     out, talk = tmp_path / "out", Told()
     done = pipeline(source, out, options, talk=talk)
     assert not (out / "data").exists()
     assert not any("measuring this machine" in line for line in talk.lines)
     assert [choice.epochs for choice in done.plan.choices] == [2, 2]
+    share = done.plan.share  # small: the teacher knows no made faces
+    assert share < 0.5 and any(f"{share:.0%} of their targets" in line for line in talk.lines)
+    known = run.read_recipe(out / "runs" / MEMBERS[0]).targets
+    assert (known.teacher, known.taught) == ("default" if share else "", share > 0)
+    assert not share or known.teacher_weight == share
     assert set(done.accuracy) == {MEMBERS[0], "ensemble", "student"}
     assert "student" in done.report.read_text(encoding="utf-8")
     card = bundle.load(out / "student").card
