@@ -156,6 +156,8 @@ def prepared(
 
 def told_share(teacher: str, share: float) -> str:
     """How much the members learn from their teacher, and why."""
+    if not share:
+        return f"{teacher} is right on too few pictures of valid to teach; labels and votes do"
     return (
         f"{teacher} teaches the networks: {share:.0%} of their targets, by its accuracy on valid; "
         "the labels and votes are the rest"
