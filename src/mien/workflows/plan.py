@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
-ENOUGH = 9
+ENOUGH = 10
 """Epochs below which a smaller picture size is worth more than a larger one."""
 MOST = 60
 """Epochs beyond which more of them bring little, whatever the budget."""
@@ -50,7 +50,7 @@ class Plan:
 
     budget: float
     choices: tuple[Choice, ...]
-    share: float = 0.9
+    share: float = 0.6
 
     @property
     def seconds(self) -> float:
