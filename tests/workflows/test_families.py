@@ -85,6 +85,14 @@ def test_a_teacher_counts_by_how_well_it_knows_the_pictures(right: int, share: f
     assert families.trust("", known) == 0
 
 
+def test_pictures_with_votes_alone_say_nothing_of_a_teacher():
+    faces = make_faces(100)
+    answers = mien.load("default", threads=1).classify(faces.images).label.argmax(axis=1)
+    half = replace(faces, emotion=np.where(np.arange(100) < 50, answers, -1))
+    assert families.trust("default", half) == 0.6
+    assert families.trust("default", replace(faces, emotion=np.full(100, -1))) == 0.6
+
+
 @pytest.mark.parametrize(
     ("name", "asked", "overrides", "teacher"),
     [

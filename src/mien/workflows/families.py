@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.workflows.plan import Choice
+from mien.workflows.plan import LARGEST_SHARE, Choice
 from mien.workflows.settings import FAMILIES, STUDENT, Options
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ STRONG = ("augment.erase", "augment.gamma", "augment.shrink", "schedule.floor")
 
 ASKED = 2000
 """Pictures that the teacher's accuracy is measured on."""
-MOST = 0.6
-"""Largest share of the members' targets that a teacher has: with 0.9 they err alike."""
 
 OWN = "leave it out"
 DECIDED = {
@@ -124,7 +122,7 @@ def whole(member: Member, options: Options) -> Choice:
 
 def load(
     member: Member, folder: Path, options: Options, changed: Sequence[str], *, teacher: str,
-    images: int, share: float = MOST,
+    images: int, share: float = LARGEST_SHARE,
 ) -> Recipe:  # fmt: skip
     """A recipe as the pipeline trains it: on the images of ``folder``, distilled from ``teacher``.
 
@@ -134,11 +132,11 @@ def load(
     from mien.train.recipe import load as read
     from mien.train.recipe import toml_value, vary
 
-    trunk, taught = member.trunk, member.name != STUDENT
-    teacher = teacher if share or not taught else ""
+    trunk, student = member.trunk, member.name == STUDENT
+    teacher = teacher if share or student else ""
     keys = [f"name={toml_value(member.name)}", f"data.path={toml_value(str(folder))}",
             f"targets.teacher={toml_value(teacher)}"]  # fmt: skip
-    if teacher and taught:
+    if teacher and not student:
         keys += [f"targets.teacher_weight={share}", "targets.teacher_views=2"]
     keys += [f"network.trunk={toml_value(trunk)}", "network.stem=stock"] if trunk else []
     made = read(member.recipe, [*keys, *changed, *options.overrides])
@@ -150,12 +148,13 @@ def load(
 def trust(teacher: str, valid: Dataset) -> float:
     """The share of the members' targets that a teacher is worth: its label accuracy, squared.
 
-    In tenths, ``MOST`` at most, as on FER-2013, which the embedded model was trained on. The less
-    it knows of other pictures, the more their own labels count: 0.4 where it is right on 65 %.
+    In tenths, ``LARGEST_SHARE`` at most, as on FER-2013, which the embedded model was trained on.
+    The less it knows of other pictures, the more their own labels count: 0.4 where it is right on
+    65 %. Without a label nothing is known against it.
 
     Args:
         teacher: name or folder of a bundle, "" for none.
-        valid: pictures with labels, of which no more than ``ASKED`` are scored.
+        valid: pictures, of which no more than ``ASKED`` that have a label are scored.
     """
     if not teacher:
         return 0.0
@@ -163,9 +162,12 @@ def trust(teacher: str, valid: Dataset) -> float:
 
     import mien
 
+    valid = valid.take(valid.emotion >= 0)  # some pictures may have votes alone
+    if not len(valid):
+        return LARGEST_SHARE
     some = valid.take(np.arange(0, len(valid), -(-len(valid) // ASKED)))
     answers = mien.load(teacher).classify(some.images).label.argmax(axis=1)
-    return min(MOST, round(float((answers == some.emotion).mean()) ** 2, 1))
+    return min(LARGEST_SHARE, round(float((answers == some.emotion).mean()) ** 2, 1))
 
 
 def milder(member: Member, epochs: int) -> list[str]:

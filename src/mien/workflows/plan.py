@@ -20,6 +20,9 @@ SMALL_EPOCHS = (0.7, 0.35)
 """Shares of the epochs that may run at the smaller of two sizes, the cheaper first; with it a slow
 network has its larger pictures late."""
 
+LARGEST_SHARE = 0.6
+"""Largest share of the members' targets that a teacher has: with 0.9 they err alike."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -50,7 +53,7 @@ class Plan:
 
     budget: float
     choices: tuple[Choice, ...]
-    share: float = 0.6
+    share: float = LARGEST_SHARE
 
     @property
     def seconds(self) -> float:
