@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import mien
 from mien.train.recipe import Recipe
 from mien.workflows import families
 from mien.workflows.settings import STUDENT, Options
-from tests.train.conftest import make_faces
 
 
 def test_few_pictures_are_learnt_in_small_batches():
@@ -73,24 +69,6 @@ def test_a_teacher_has_a_share_of_the_members_targets():
     assert targets("mobilenet", "default", share=0.3) == (0.3, 2)
     own = targets("mobilenet", "")
     assert own == targets("mobilenet", "default", share=0) == targets(STUDENT, "default", share=0)
-
-
-@pytest.mark.parametrize(("right", "share"), [(100, 0.6), (78, 0.6), (65, 0.4), (20, 0.0)])
-def test_a_teacher_counts_by_how_well_it_knows_the_pictures(right: int, share: float):
-    faces = make_faces(100)
-    answers = mien.load("default", threads=1).classify(faces.images).label.argmax(axis=1)
-    wrong = np.arange(100) >= right
-    known = replace(faces, emotion=(answers + wrong) % 7)
-    assert families.trust("default", known) == share
-    assert families.trust("", known) == 0
-
-
-def test_pictures_with_votes_alone_say_nothing_of_a_teacher():
-    faces = make_faces(100)
-    answers = mien.load("default", threads=1).classify(faces.images).label.argmax(axis=1)
-    half = replace(faces, emotion=np.where(np.arange(100) < 50, answers, -1))
-    assert families.trust("default", half) == 0.6
-    assert families.trust("default", replace(faces, emotion=np.full(100, -1))) == 0.6
 
 
 @pytest.mark.parametrize(

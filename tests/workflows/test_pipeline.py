@@ -21,7 +21,7 @@ from mien.emotions import EMOTIONS, VOTE_COLUMNS
 from mien.train import run
 from mien.train.watch import Silent, Watcher
 from mien.workflows import families, plan
-from mien.workflows.pipeline import PLAN, Result, load_splits, pipeline, told_share
+from mien.workflows.pipeline import PLAN, Result, load_splits, pipeline
 from mien.workflows.settings import Options, Talk
 from tests.train.conftest import make_faces
 
@@ -151,8 +151,8 @@ def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
     assert not (out / "data").exists()
     assert not any("measuring this machine" in line for line in talk.lines)
     assert [choice.epochs for choice in done.plan.choices] == [2, 2]
-    share = done.plan.share  # small: the teacher knows no made faces
-    assert share < 0.5 and told_share("default", share) in talk.lines
+    share = done.plan.teaching.share  # small: the teacher knows no made faces
+    assert share < 0.5 and done.plan.teaching.why in talk.lines
     known = run.read_recipe(out / "runs" / MEMBERS[0]).targets
     assert (known.teacher, known.taught) == ("default" if share else "", share > 0)
     assert not share or known.teacher_weight == share

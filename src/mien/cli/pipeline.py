@@ -49,7 +49,7 @@ def pipeline(
     teacher: Annotated[
         str,
         typer.Option(
-            help="Model that members learn from, the more the better it does on valid; or none."
+            help="Model that members learn from, unless it was trained on these pictures; or none."
         ),
     ] = "default",
     raw: Annotated[

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.workflows.plan import LARGEST_SHARE, Choice
+from mien.workflows.plan import Choice
 from mien.workflows.settings import FAMILIES, STUDENT, Options
+from mien.workflows.teaching import LARGEST_SHARE
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -34,9 +35,6 @@ SHORT = 0.5
 """Share of a recipe's epochs below which a training is too short for ``STRONG``."""
 STRONG = ("augment.erase", "augment.gamma", "augment.shrink", "schedule.floor")
 """What only pays in long trainings."""
-
-ASKED = 2000
-"""Pictures that the teacher's accuracy is measured on."""
 
 OWN = "leave it out"
 DECIDED = {
@@ -143,31 +141,6 @@ def load(
     fitting = 2 ** max(1, (images // BATCHES).bit_length() - 1)
     asked = "batch_size" in map(key_of, options.overrides)
     return made if asked or made.batch_size <= fitting else vary(made, {"batch_size": fitting})
-
-
-def trust(teacher: str, valid: Dataset) -> float:
-    """The share of the members' targets that a teacher is worth: its label accuracy, squared.
-
-    In tenths, ``LARGEST_SHARE`` at most, as on FER-2013, which the embedded model was trained on.
-    The less it knows of other pictures, the more their own labels count: 0.4 where it is right on
-    65 %. Without a label nothing is known against it.
-
-    Args:
-        teacher: name or folder of a bundle, "" for none.
-        valid: pictures, of which no more than ``ASKED`` that have a label are scored.
-    """
-    if not teacher:
-        return 0.0
-    import numpy as np
-
-    import mien
-
-    valid = valid.take(valid.emotion >= 0)  # some pictures may have votes alone
-    if not len(valid):
-        return LARGEST_SHARE
-    some = valid.take(np.arange(0, len(valid), -(-len(valid) // ASKED)))
-    answers = mien.load(teacher).classify(some.images).label.argmax(axis=1)
-    return min(LARGEST_SHARE, round(float((answers == some.emotion).mean()) ** 2, 1))
 
 
 def milder(member: Member, epochs: int) -> list[str]:

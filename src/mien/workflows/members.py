@@ -60,7 +60,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
         changed += families.milder(job.networks[choice.member], choice.epochs)
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
-        teacher=teacher, images=images, share=job.plan.share,
+        teacher=teacher, images=images, share=job.plan.teaching.share,
     )  # fmt: skip
     start = made.network.start
     if start in {member.member for member in job.members} - {choice.member}:

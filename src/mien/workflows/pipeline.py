@@ -14,6 +14,7 @@ from mien.workflows.closing import REPORT, close
 from mien.workflows.members import RUNS, Job
 from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps, fingerprint
+from mien.workflows.teaching import trust
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
@@ -90,8 +91,8 @@ def pipeline(
     made = planned(out, folder, data, networks, options, talk)
     spent = sum(steps.seconds().values())
     talk.plan(made, len(data.of("train")), max(0.0, made.budget - spent))
-    if options.teacher:
-        talk.line(told_share(options.teacher, made.share))
+    if made.teaching.why:
+        talk.line(made.teaching.why)
     job = Job(out, folder, data, networks, made, options, steps, talk)
     tables = {}
     for choice in job.members:
@@ -152,16 +153,6 @@ def prepared(
     )  # fmt: skip
     talk.line(kept(target))
     return target
-
-
-def told_share(teacher: str, share: float) -> str:
-    """How much the members learn from their teacher, and why."""
-    if not share:
-        return f"{teacher} is right on too few pictures of valid to teach; labels and votes do"
-    return (
-        f"{teacher} teaches the networks: {share:.0%} of their targets, by its accuracy on valid; "
-        "the labels and votes are the rest"
-    )
 
 
 def kept(folder: Path) -> str:
@@ -246,7 +237,9 @@ def planned(
             raise ValueError(
                 f"{path}: was made for other data or options; give another folder, or delete it"
             )
-    made, speeds = draft(len(train), networks, options, talk)
-    made = replace(made, share=families.trust(options.teacher, data.of("valid")))
+    teaching = trust(options.teacher, data.of("valid"))
+    asked = replace(options, teacher=options.teacher if teaching.share else "")
+    made, speeds = draft(len(train), networks, asked, talk)
+    made = replace(made, teaching=teaching)
     write_json(path, {"job": job, "speeds": speeds, "folder": str(folder), **made.to_dict()})
     return made

@@ -6,8 +6,10 @@ import itertools
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from mien.workflows.teaching import Teaching
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "": 60}
 ENOUGH = 10
@@ -19,9 +21,6 @@ RESERVE = 0.08
 SMALL_EPOCHS = (0.7, 0.35)
 """Shares of the epochs that may run at the smaller of two sizes, the cheaper first; with it a slow
 network has its larger pictures late."""
-
-LARGEST_SHARE = 0.6
-"""Largest share of the members' targets that a teacher has: with 0.9 they err alike."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,12 @@ class Choice:
 class Plan:
     """The trainings that a budget of ``budget`` seconds allows, in the order in which they run.
 
-    A budget of 0 is none. ``share`` is the teacher's in the members' targets.
+    A budget of 0 is none. ``teaching`` is the teacher's share in the members' targets.
     """
 
     budget: float
     choices: tuple[Choice, ...]
-    share: float = LARGEST_SHARE
+    teaching: Teaching = field(default_factory=Teaching)
 
     @property
     def seconds(self) -> float:
@@ -63,13 +62,13 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         members = [choice.to_dict() for choice in self.choices]
-        return {"budget": self.budget, "share": self.share, "members": members}
+        return {"budget": self.budget, "teaching": asdict(self.teaching), "members": members}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Plan:
         """What ``to_dict`` wrote."""
         choices = [Choice(**each | {"sizes": tuple(each["sizes"])}) for each in raw["members"]]
-        return cls(float(raw["budget"]), tuple(choices), float(raw.get("share", cls.share)))
+        return cls(float(raw["budget"]), tuple(choices), Teaching(**raw.get("teaching", {})))
 
 
 def to_seconds(text: str) -> float:
