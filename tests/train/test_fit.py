@@ -16,10 +16,10 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.emotions import BALLOT, BALLOT_INDEX
-from mien.train import fit, run, weights
-from mien.train.loop import predict, predict_sharded
+from mien.train import fit, run, scoring, weights
 from mien.train.network import Network
 from mien.train.recipe import Recipe
+from mien.train.scoring import predict, predict_sharded
 from mien.train.watch import Silent
 
 
@@ -239,7 +239,7 @@ def test_a_validation_split_is_scored_shown_and_decides_nothing(
         sizes.append(size)
         return predict_sharded(*given, size=size, **more)
 
-    monkeypatch.setattr(fit, "predict_sharded", predict_at)
+    monkeypatch.setattr(scoring, "predict_sharded", predict_at)
     network = fit.fit(recipe, faces, tmp_path / "with", watch=watch, valid=valid)
     monkeypatch.undo()
     assert bits(network) == bits(fit.fit(recipe, faces, tmp_path / "without", watch=Silent()))

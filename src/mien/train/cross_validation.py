@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from mien.data.dataset import Dataset
 from mien.measure.predictions import Predictions
 from mien.train.fit import fit
-from mien.train.loop import predict
 from mien.train.recipe import Recipe, vary
 from mien.train.run import claim
 from mien.train.samples import trainable
+from mien.train.scoring import predict
 from mien.train.watch import Watcher
 
 OOF = "oof.npz"

@@ -9,22 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from numpy.typing import NDArray
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from mien.data.dataset import Dataset
 from mien.data.sketch import sketch
-from mien.measure.metrics import classification, confusion
+from mien.measure.metrics import confusion
 from mien.train import augment, kernels, optim, run, samples, starts, teacher, weights
 from mien.train.batch import BatchMaker
-from mien.train.loop import State, choose_precision, predict_sharded, train_epoch
+from mien.train.loop import State, choose_precision, train_epoch
 from mien.train.network import Network, check_sizes, layers_upto
 from mien.train.recipe import Recipe
 from mien.train.samples import Samples
+from mien.train.scoring import predict_valid, score, validate
 from mien.train.watch import Watcher, stoppable
 
 NONFACES = 1000
@@ -223,39 +222,6 @@ def batch_maker(recipe: Recipe, rows: Samples, device: torch.device | str = "cpu
     )  # fmt: skip
 
 
-def score(state: State, held: Dataset) -> dict[str, float]:
-    """Held-out accuracy of the label head and of the ballot's favourite, flips averaged."""
-    label, ballot = predict_sharded(
-        state.kept, torch.from_numpy(held.images), accelerator=state.accelerator,
-        size=state.recipe.network.size, crop=state.recipe.network.crop,
-    )  # fmt: skip
-    truth, votes = torch.from_numpy(held.emotion), torch.from_numpy(held.votes)
-    row = {optim.SCORE: _share(label.argmax(1) == truth)}
-    clear = votes.max(dim=1).values > 5
-    if clear.any():
-        row["held_ballot"] = _share(ballot.argmax(1)[clear] == votes.argmax(1)[clear])
-    return row
-
-
-def validate(state: State, valid: Dataset) -> dict[str, float]:
-    """Accuracy and macro F1 of the label head on a validation split, flips averaged."""
-    recipe, ended = state.recipe, state.epoch + 1 == state.recipe.epochs
-    # at the epoch's own size until the last: batch norms of some networks fit no other
-    size = recipe.network.size if ended else recipe.size_at(state.epoch)
-    scores = predict_valid(state, valid, size=size)
-    found = classification(valid.emotion, scores)(np.ones((1, len(valid))))
-    return {f"valid_{name}": round(float(found[name][0]), 4) for name in ("accuracy", "macro_f1")}
-
-
-def predict_valid(state: State, valid: Dataset, *, size: int) -> NDArray[np.float64]:
-    """(N, 7) label shares, at ``size`` pixels."""
-    label, _ = predict_sharded(
-        state.kept, torch.from_numpy(valid.images), accelerator=state.accelerator,
-        size=size, crop=state.recipe.network.crop,
-    )  # fmt: skip
-    return label.double().numpy()
-
-
 def time_left(state: State) -> float:
     """Estimated seconds of the remaining epochs, at the median speed of the last few.
 
@@ -264,10 +230,6 @@ def time_left(state: State) -> float:
     pixels = median(row["seconds"] / row["size"] ** 2 for row in state.history[-RECENT:])
     left = range(state.epoch, state.recipe.epochs)
     return float(sum(pixels * state.recipe.size_at(epoch) ** 2 for epoch in left))
-
-
-def _share(hits: Tensor) -> float:
-    return round(hits.float().mean().item(), 4)
 
 
 def taught(recipe: Recipe, make: BatchMaker, watch: Watcher) -> BatchMaker:

@@ -1,4 +1,4 @@
-"""Training, read on one screen: the state of a run, one epoch, and scoring."""
+"""Training, read on one screen: the state of a run and one epoch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -15,7 +14,7 @@ from torch.optim import Optimizer
 from mien.cores import cpu_features
 from mien.train import optim
 from mien.train.batch import BatchMaker
-from mien.train.network import Network, upsample
+from mien.train.network import Network
 from mien.train.recipe import Recipe
 from mien.train.samples import batches, generator
 
@@ -145,37 +144,3 @@ def choose_precision(asked: str) -> str:
     features = cpu_features()
     quick = "amx_bf16" in features or ("avx512_bf16" in features and "GenuineIntel" not in features)
     return "bf16" if quick else "float32"
-
-
-@torch.no_grad()
-def predict(
-    network: Network, images: Tensor, *, size: int, crop: int = 48, flip: bool = True,
-    batch_size: int = 256,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Probabilities of ``label`` (N, 7) and ``ballot`` (N, 10), averaged over mirror views."""
-    network.eval()
-    device = next(network.parameters()).device
-    outputs: tuple[list[Tensor], list[Tensor]] = ([torch.zeros(0, 7)], [torch.zeros(0, 10)])
-    for start in range(0, len(images), batch_size):
-        grey = upsample(images[start : start + batch_size].to(device), size=size, crop=crop)
-        views = [grey, grey.flip(-1)] if flip else [grey]
-        for k, head in enumerate(zip(*(network(view) for view in views), strict=True)):
-            outputs[k].append(torch.stack([x.softmax(1) for x in head]).mean(0).cpu())
-    return torch.cat(outputs[0]), torch.cat(outputs[1])
-
-
-def predict_sharded(
-    network: Network, images: Tensor, *, accelerator: Accelerator, size: int, crop: int
-) -> tuple[Tensor, Tensor]:
-    """As ``predict``, with the rows shared among processes; each gets all results.
-
-    Scores are gathered with their row numbers, so no shard is padded and no row counts twice.
-    """
-    rows = torch.arange(len(images))[accelerator.process_index :: accelerator.num_processes]
-    label, ballot = predict(network, images[rows], size=size, crop=crop)
-    gathered = gather_object([(rows, label, ballot)])
-    order = torch.cat([part[0] for part in gathered]).argsort()
-    return (
-        torch.cat([part[1] for part in gathered])[order],
-        torch.cat([part[2] for part in gathered])[order],
-    )
