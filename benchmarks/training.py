@@ -10,7 +10,8 @@ first. Without a data folder noise is trained on, which costs the same. The plai
 files through ImageFolder and a DataLoader with two workers, changes each with torchvision's
 transforms, computes in float32 with the default allocator, and steps an AdamW. `--busy` trains
 alone and beside one process that keeps a core busy, with OpenMP's threads waiting awake (as torch
-has them) and asleep (as mien has them). `--try` adds mien with one thing changed.
+has them), asleep, and asleep after some microseconds (as mien has them). `--try` adds mien with
+one thing changed.
 """
 
 from __future__ import annotations
@@ -52,7 +53,13 @@ TRIES = {
     "fused optimiser off": {"fused": False},
     "torch.compile": {"compile": True},
     "waiting awake": {"asleep": False},
+    "sleeping at once": {"spin": False},
     "small pages": {"huge": False},
+}
+WAYS: dict[str, dict[str, Any]] = {
+    "threads wait awake": {"asleep": False},
+    "sleep at once": {"spin": False},
+    "sleep soon": {},
 }
 
 
@@ -179,6 +186,8 @@ def worker(arguments: argparse.Namespace) -> None:
     if options["side"] == "reference" or not options.get("asleep", True):
         for name in WAITING:  # as torch finds it without mien
             os.environ.pop(name, None)
+    elif not options.get("spin", True):
+        os.environ["GOMP_SPINCOUNT"] = "0"
     loop = reference if options["side"] == "reference" else partial(ours, options=options)
     run = partial(
         loop, data=arguments.data, network=arguments.networks[0], batch=arguments.batches[0]
@@ -219,10 +228,9 @@ def sides_of(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     mien = {"side": "mien"}
     if arguments.busy:
         return {
-            "alone, threads wait awake": mien | {"asleep": False},
-            "alone, threads wait asleep": mien,
-            "beside a busy process, awake": mien | {"asleep": False, "busy": True},
-            "beside a busy process, asleep": mien | {"busy": True},
+            f"{place}, {name}": mien | options | {"busy": busy}
+            for place, busy in (("alone", False), ("beside a busy process", True))
+            for name, options in WAYS.items()
         }
     sides = {"plain loop": {"side": "reference"}} if arguments.reference else {}
     sides |= {"mien, stock kernels": mien | {"kernels": "stock"}, "mien": mien}
