@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
-"""How OpenMP's threads wait: GNU's sleep after some microseconds, LLVM's and Intel's at once. What a
-user has set stays."""
+"""How OpenMP's threads wait: GNU's sleep after some microseconds, LLVM's and Intel's at once.
+
+What a user has set stays.
+"""
 
 for _name, _value in WAITING.items():
     os.environ.setdefault(_name, _value)
