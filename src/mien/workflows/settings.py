@@ -14,7 +14,7 @@ FAMILIES = {
     "vgg19": "vgg19",
     "resnet": "resnet18",
     "efficientnet": "efficientnet_b0",
-    "mobilenet": "half_hour",
+    "mobilenet": "face_mobilenet",
 }
 """Families of networks, and the recipe that each is trained by."""
 STUDENT = "student"
