@@ -18,10 +18,7 @@ from mien.train.network import Network, upsample
 
 def score(state: State, held: Dataset) -> dict[str, float]:
     """Held-out accuracy of the label head and of the ballot's favourite, flips averaged."""
-    label, ballot = predict_sharded(
-        state.kept, torch.from_numpy(held.images), accelerator=state.accelerator,
-        size=state.recipe.network.size, crop=state.recipe.network.crop, bf16=quick(state),
-    )  # fmt: skip
+    label, ballot = _scores(state, held, size=state.recipe.network.size, bf16=quick(state))
     truth, votes = torch.from_numpy(held.emotion), torch.from_numpy(held.votes)
     row = {optim.SCORE: _share(label.argmax(1) == truth)}
     clear = votes.max(dim=1).values > 5
@@ -52,11 +49,15 @@ def predict_valid(
     state: State, valid: Dataset, *, size: int, bf16: bool = False
 ) -> NDArray[np.float64]:
     """(N, 7) label shares, at ``size`` pixels."""
-    label, _ = predict_sharded(
-        state.kept, torch.from_numpy(valid.images), accelerator=state.accelerator,
+    label, _ = _scores(state, valid, size=size, bf16=bf16)
+    return label.double().numpy()
+
+
+def _scores(state: State, data: Dataset, *, size: int, bf16: bool) -> tuple[Tensor, Tensor]:
+    return predict_sharded(
+        state.kept, torch.from_numpy(data.images), accelerator=state.accelerator,
         size=size, crop=state.recipe.network.crop, bf16=bf16,
     )  # fmt: skip
-    return label.double().numpy()
 
 
 @torch.no_grad()

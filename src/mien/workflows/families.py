@@ -151,8 +151,10 @@ def milder(member: Member, epochs: int) -> list[str]:
     from mien.train.recipe import load as read
 
     recipe = read(member.recipe)
-    share = min(1.0, epochs / recipe.epochs)
-    return [f"{key}={attrgetter(key)(recipe) * share:.3g}" for key in STRONG if share < 1]
+    share = epochs / recipe.epochs
+    if share >= 1:
+        return []
+    return [f"{key}={attrgetter(key)(recipe) * share:.3g}" for key in STRONG]
 
 
 def key_of(override: str) -> str:
