@@ -12,13 +12,14 @@ from mien.workflows import evaluation, families
 from mien.workflows.plan import Choice, Plan
 from mien.workflows.settings import STUDENT, Options, Talk
 from mien.workflows.steps import Steps
+from mien.workflows.teaching import Teaching, best_of
 from mien.workflows.truth import classify, harder
 
 if TYPE_CHECKING:
     from mien.data.dataset import Dataset
     from mien.train.recipe import Recipe
 
-RUNS, ENSEMBLE = "runs", "ensemble"
+RUNS, ENSEMBLE, BUNDLE = "runs", "ensemble", "bundle"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,22 @@ class Job:
         return self.out / RUNS / member
 
 
-def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
+def teacher_of(
+    choice: Choice, job: Job, tables: dict[str, dict[str, Predictions]]
+) -> tuple[str, Teaching]:
+    """The bundle that a member learns from, "" for none, and how much.
+
+    The wished one where it is fit. Where it is not, the best network so far teaches the last.
+    """
+    wished, last = job.options.teacher, choice == job.members[-1]
+    if not wished or job.plan.teaching.share or not last:
+        return wished, job.plan.teaching
+    valid = {name: splits["valid"] for name, splits in tables.items()}
+    best, teaching = best_of(valid, learner=choice.member)
+    return str(job.run_of(best) / BUNDLE) if best else "", teaching
+
+
+def recipe_of(choice: Choice, job: Job, *, teacher: str, teaching: Teaching, images: int) -> Recipe:
     """A network's recipe as planned for so many images; it may start from a member's weights."""
     from mien.train.recipe import vary
 
@@ -60,7 +76,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
         changed += families.milder(job.networks[choice.member], choice.epochs)
     made = families.load(
         job.networks[choice.member], job.folder, job.options, changed,
-        teacher=teacher, images=images, share=job.plan.teaching.share,
+        teacher=teacher, images=images, share=teaching.share,
     )  # fmt: skip
     start = made.network.start
     if start in {member.member for member in job.members} - {choice.member}:
@@ -68,7 +84,7 @@ def recipe_of(choice: Choice, job: Job, *, teacher: str, images: int) -> Recipe:
     return made
 
 
-def train(choice: Choice, job: Job, *, teacher: str = "") -> None:
+def train(choice: Choice, job: Job, *, teacher: str, teaching: Teaching) -> None:
     """Train one network, or resume its training; ``teacher`` is a bundle that it learns from."""
     from mien import bundle
     from mien.train.fit import fit
@@ -76,7 +92,7 @@ def train(choice: Choice, job: Job, *, teacher: str = "") -> None:
 
     run = job.run_of(choice.member)
     learn, valid = job.data.of("train"), job.data.of("valid")
-    recipe = recipe_of(choice, job, teacher=teacher, images=len(learn))
+    recipe = recipe_of(choice, job, teacher=teacher, teaching=teaching, images=len(learn))
     inputs = [recipe.to_toml(), learn.fingerprint()]
     if recipe.targets.teacher:
         inputs.append(bundle.load(recipe.targets.teacher).card.sha256)
@@ -97,10 +113,10 @@ def measure(member: str, job: Job) -> dict[str, Predictions]:
     crops = job.data.of("train").images[:512]
 
     def work() -> None:
-        ship({run: 1.0}, run / "bundle", name=member, flip=True, weights="float32", crops=crops,
+        ship({run: 1.0}, run / BUNDLE, name=member, flip=True, weights="float32", crops=crops,
              frame=FRAME)  # fmt: skip
         for split in ("valid", "test"):
-            score(run / "bundle", split, scored(run, split).parent, job, system=member)
+            score(run / BUNDLE, split, scored(run, split).parent, job, system=member)
 
     tables = {split: scored(run, split) for split in ("valid", "test")}
     job.steps.run(
@@ -152,11 +168,11 @@ def teach(choice: Choice, job: Job) -> None:
     from mien.train.weights import FILE
 
     run, target = job.run_of(STUDENT), job.out / STUDENT
-    train(choice, job, teacher=str(job.out / ENSEMBLE))
+    train(choice, job, teacher=str(job.out / ENSEMBLE), teaching=job.plan.teaching)
 
     def work() -> None:
         plain = ship(
-            {run: 1.0}, run / "bundle", name=STUDENT, flip=False, weights="int8",
+            {run: 1.0}, run / BUNDLE, name=STUDENT, flip=False, weights="int8",
             crops=job.data.of("train").images[:512], frame=FRAME,
         )  # fmt: skip
         found, _ = classify(str(plain.path), job.data, "valid", progress=job.talk.stage)

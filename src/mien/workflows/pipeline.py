@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mien.data.entries import Listing
     from mien.data.faces import Judge
     from mien.data.photos import Finder
+    from mien.measure.predictions import Predictions
     from mien.workflows.families import Member
 
 DATA, PLAN = "data", "plan.json"
@@ -94,9 +95,12 @@ def pipeline(
     if made.teaching.why:
         talk.line(made.teaching.why)
     job = Job(out, folder, data, networks, made, options, steps, talk)
-    tables = {}
+    tables: dict[str, dict[str, Predictions]] = {}
     for choice in job.members:
-        members.train(choice, job, teacher=options.teacher)
+        teacher, teaching = members.teacher_of(choice, job, tables)
+        if teaching.why and teaching != made.teaching:
+            talk.line(teaching.why)
+        members.train(choice, job, teacher=teacher, teaching=teaching)
         tables[choice.member] = members.measure(choice.member, job)
     members.join(tables, job)
     for choice in made.choices:
