@@ -55,9 +55,11 @@ def teacher_of(
 
     The wished one where it is fit. Where it is not, the best network so far teaches the last.
     """
-    wished, last = job.options.teacher, choice == job.members[-1]
-    if not wished or job.plan.teaching.share or not last:
-        return wished, job.plan.teaching
+    wished, teaching = job.options.teacher, job.plan.teaching
+    if not wished or teaching.share:
+        return wished, teaching
+    if choice != job.members[-1]:
+        return "", teaching
     valid = {name: splits["valid"] for name, splits in tables.items()}
     best, teaching = best_of(valid, learner=choice.member)
     return str(job.run_of(best) / BUNDLE) if best else "", teaching
