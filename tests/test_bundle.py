@@ -1,5 +1,6 @@
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,13 @@ def test_a_missing_name_lists_what_is_there(home):
     make_bundle(home / "shelf" / "tiny")
     with pytest.raises(bundles.BundleError, match=r"no model 'nope'.*tiny"):
         bundles.find("nope")
+
+
+@pytest.mark.parametrize("name", bundles.IN_REPOSITORY)
+def test_a_model_that_the_package_leaves_out_says_how_to_add_it(home, name):
+    with pytest.raises(bundles.BundleError, match=f"`mien models add models/{name}` there adds it"):
+        bundles.find(name)
+    assert bundles.load(Path(__file__).parents[1] / "models" / name).card.name == name
 
 
 def test_a_damaged_graph_is_refused(home):

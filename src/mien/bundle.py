@@ -28,6 +28,8 @@ DEFAULT = "default"
 GRAPH, CARD = "model.onnx", "card.json"
 WEIGHTS = "weights.safetensors"
 """Beside the graph where later trainings may start from the model."""
+IN_REPOSITORY = ("ensemble", "efficientnet_lite0")
+"""Too large for the package: in the folder ``models`` of mien's repository."""
 LARGEST = 2 << 30
 """Bytes of a bundle that are fetched or unpacked."""
 
@@ -76,10 +78,7 @@ class Bundle:
 
 
 def user_folder() -> Path | None:
-    """Where ``mien models add`` puts bundles: the platform's folder for a user's data.
-
-    None for a user without a home, as containers have them.
-    """
+    """Where ``mien models add`` puts bundles; None for a user without a home, as in containers."""
     try:
         if sys.platform == "win32":
             base = _given("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -148,6 +147,8 @@ def find(name: str | Path | None = None) -> Path:
         if is_file(folder / CARD) and is_file(folder / GRAPH):
             return folder
     known = ", ".join(bundle.path.name for bundle in list_bundles()) or "none"
+    if name in IN_REPOSITORY:
+        known += f" ({name} is in mien's repository: `mien models add models/{name}` there adds it)"
     raise BundleError(f"no model {str(name)!r}; known by name: {known}; or give a bundle's folder")
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from mien.cli import train as verbs
 from mien.cli.export import soup
 from mien.cli.tune import tune
+from mien.emotions import EMOTIONS
 from tests.train import conftest
 from tests.train.test_reports import made_run
 
@@ -38,6 +40,28 @@ def test_a_command_line_is_a_recipe_a_folder_and_overrides(tmp_path: Path):
     assert verbs.read_recipe(["some/data"]).data.path == "some/data"
     with pytest.raises(ValueError, match="which data"):
         verbs.read_recipe([str(file)])
+
+
+def test_folders_that_nobody_prepared_are_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Without a split, a tenth is kept to score each epoch; folds and trials keep their own."""
+    for row, image in enumerate(conftest.make_faces(70).images):
+        path = tmp_path / "faces" / EMOTIONS[row % 7] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    recipe = verbs.read_recipe(["small", str(tmp_path / "faces")])
+    data = verbs.read_data(recipe)
+    assert (data.split == "valid").sum() == 7 and (data.split == "train").sum() == 63
+    assert "7 of 70 are kept to score each epoch" in capsys.readouterr().out
+    assert set(verbs.read_data(recipe, hold=False).split) == {"train"}
+    assert "all train" in capsys.readouterr().out
+    held = verbs.read_recipe(["small", str(tmp_path / "faces"), "data.holdout=0.2"])
+    assert set(verbs.read_data(held, tell=False).split) == {"train"}
+    assert not capsys.readouterr().out
+    (tmp_path / "faces").rename(tmp_path / "train")
+    again = verbs.read_data(verbs.read_recipe(["small", str(tmp_path)]))
+    assert set(again.split) == {"train"}  # as the folder says
 
 
 def test_distill_leaves_what_the_recipe_says(

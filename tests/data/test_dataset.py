@@ -93,3 +93,13 @@ def test_files_that_are_no_data_say_what_to_do(tmp_path):
     np.savez(tmp_path / "predictions.npz", y=np.zeros(3))
     with pytest.raises(ValueError, match=r"predictions\.npz: no id, images"):
         load(tmp_path / "predictions.npz")
+
+
+def test_photos_are_taken_whole_with_a_warning(tmp_path):
+    (tmp_path / "happy").mkdir()
+    for number, side in enumerate((48, 112, 113)):
+        Image.fromarray(np.full((side, 60), 40 * number, np.uint8)).save(
+            tmp_path / "happy" / f"{number}.png"
+        )
+    with pytest.warns(UserWarning, match=r"1 of 3 pictures are larger than 112 pixels.*prepare"):
+        assert load(tmp_path).images.shape == (3, 48, 48)

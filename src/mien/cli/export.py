@@ -54,12 +54,13 @@ def export(
     from mien.data.dataset import load
     from mien.infer.crop import FRAME
     from mien.measure.predictions import Predictions
+    from mien.train.samples import in_splits
     from mien.train.ship import shipping
 
     members = weights_of(runs, weight)
     if carry and len(members) > 1:
         raise ValueError("--carry: an ensemble has no weights to start from; export one run")
-    train = load(data).of("train")
+    train = in_splits(load(data), seed=0, hold=False).of("train")
     with Stages() as stages:
         stages("exporting", 0, 0)
         bundle = shipping.ship(

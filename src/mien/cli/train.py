@@ -16,6 +16,7 @@ from rich.text import Text
 from mien.cli.plain import grid, say, visible
 
 if TYPE_CHECKING:
+    from mien.data.dataset import Dataset
     from mien.train.recipe import Recipe
 
 ALLOCATOR = {
@@ -172,9 +173,31 @@ def read_recipe(what: list[str], *, start: str | None = None) -> Recipe:
     return recipe
 
 
+def read_data(recipe: Recipe, *, hold: bool = True, tell: bool = True) -> Dataset:
+    """What a recipe is trained on; a folder that nobody prepared is all for training.
+
+    Where the recipe holds out nothing itself, ``hold`` keeps a tenth of such a folder as ``valid``.
+    """
+    from mien.data.dataset import load
+    from mien.train.samples import in_splits
+
+    read, path = load(recipe.data.path), recipe.data.path
+    try:
+        data = in_splits(read, seed=recipe.seed, hold=hold and not recipe.data.holdout)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if data is not read and tell:
+        valid = (data.split == "valid").sum()
+        kept = f"{valid:,} of {len(data):,} are kept to score each epoch" if valid else "all train"
+        say(
+            f"{path}: its pictures are in no split, so {kept}; `mien data prepare` also makes a "
+            "test split, cuts out faces and finds copies"
+        )
+    return data
+
+
 def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
     from mien.cli.progress import Bar
-    from mien.data.dataset import load
     from mien.train.cross_validation import OOF, fit_folds
     from mien.train.fit import fit
     from mien.train.reports import draw
@@ -186,7 +209,7 @@ def _train(recipe: Recipe, *, folds: int, tensorboard: bool) -> None:
         import_module("tensorboard")  # miss it now rather than after an epoch
     first = os.environ.get("RANK", "0") == "0"
     console, folder = Console(quiet=not first), runs_folder() / recipe.name
-    everything = load(recipe.data.path)
+    everything = read_data(recipe, hold=not folds, tell=first)
     data = everything.of("train")
     valid = everything.of("valid") if (everything.split == "valid").any() else None
     if first and not data.has_votes.any() and not recipe.targets.taught:

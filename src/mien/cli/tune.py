@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from mien.cli.plain import say
-from mien.cli.train import What, keep_pages, read_recipe
+from mien.cli.train import What, keep_pages, read_data, read_recipe
 from mien.cores import cores
 
 
@@ -40,7 +40,6 @@ def tune(
     """
     keep_pages()
     from mien.cli.progress import Bar
-    from mien.data.dataset import load
     from mien.train import reports as findings
     from mien.train import tune as tuning
     from mien.train.recipe import check_name
@@ -59,7 +58,7 @@ def tune(
     )
     threads = max(1, cores() // jobs)
     shared = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    data = load(recipe.data.path).of("train")
+    data = read_data(recipe, hold=False).of("train")
     tuning.check_same(opened, recipe, data)
     console = Console()
     bar = Bar(console)

@@ -15,6 +15,7 @@ from mien.data.claim import check_whole
 from mien.data.entries import NO_LABEL, NO_VOTES, Listing
 from mien.data.formats.pixelcsv import decode_pixels
 from mien.data.packed import FACES, read_packed
+from mien.data.photos import LARGEST_CROP
 from mien.data.sources import list_source
 from mien.images import read, to_grey
 
@@ -127,7 +128,7 @@ def load_folder(root: Path | str) -> Dataset:
     Folders and tables mean what they mean to ``mien data prepare``. Pictures of another class than
     the seven, or of none, are not in the set; ``split`` is "" where no folder names one. Pictures
     of another size are brought to 48x48 by area averaging. What a person should know, such as rows
-    of ``votes.csv`` that match no picture, is a ``UserWarning``.
+    of ``votes.csv`` that match no picture, or photos that are no crops, is a ``UserWarning``.
 
     Raises:
         FileNotFoundError: no picture is found; the message says what is expected.
@@ -140,9 +141,17 @@ def load_folder(root: Path | str) -> Dataset:
     images = np.empty((len(rows), SIZE, SIZE), np.uint8)
     kept = rows.tolist()
     wanted = dict(zip(kept, range(len(kept)), strict=True))
+    photos = 0
     for row, raw in enumerate(listing.raw()):
         if row in wanted:
-            images[wanted[row]] = _crop(raw, listing, row)
+            images[wanted[row]], side = _crop(raw, listing, row)
+            photos += side > LARGEST_CROP
+    if photos:
+        warnings.warn(
+            f"{root}: {photos:,} of {len(kept):,} pictures are larger than {LARGEST_CROP} pixels "
+            "and are taken whole, as if they were crops of a face; `mien data prepare` cuts it out",
+            stacklevel=3,
+        )
     for sentence in listing.told:
         warnings.warn(sentence, stacklevel=3)
     return Dataset(
@@ -155,9 +164,11 @@ def load_folder(root: Path | str) -> Dataset:
     )
 
 
-def _crop(raw: bytes, listing: Listing, row: int) -> NDArray[np.uint8]:
+def _crop(raw: bytes, listing: Listing, row: int) -> tuple[NDArray[np.uint8], int]:
+    """A picture as a crop, and its longest side before, pixels."""
     try:
-        return fit(decode_pixels(raw) if listing.start is not None else to_grey(read(raw)))
+        picture = decode_pixels(raw) if listing.start is not None else to_grey(read(raw))
+        return fit(picture), max(picture.shape)
     except ValueError as error:
         path = listing.root / listing.id[row]
         raise ValueError(f"{path}: {str(error).removeprefix('image: ')}") from None

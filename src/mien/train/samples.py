@@ -14,6 +14,9 @@ from torch import Tensor
 from mien.data.dataset import Dataset
 from mien.emotions import BALLOT_INDEX, EMOTIONS
 
+HELD = 0.1
+"""Share of the groups of a train split that becomes ``valid`` where a set has none."""
+
 
 def label_targets(label: Tensor, *, classes: int, smoothing: float) -> Tensor:
     """(N,) class numbers to (N, classes) smoothed distributions."""
@@ -83,6 +86,33 @@ def holdout_split(
     chosen = np.random.default_rng(seed).permutation(numbers)[: round(share * len(numbers))]
     held = np.isin(group, chosen)
     return ~held, held
+
+
+def hold_valid(data: Dataset, *, seed: int) -> Dataset:
+    """The set with a tenth of the groups of its train split, at least one, as a split ``valid``.
+
+    Raises:
+        ValueError: fewer than two groups, of which none can be spared.
+    """
+    rows = (data.split == "train").nonzero()[0]
+    groups = len(set(data.group[rows].tolist()))
+    if groups < 2:
+        raise ValueError("too few pictures in its train split; add more")
+    held = holdout_split(data.group[rows], max(HELD, 1 / groups), seed=seed)[1]
+    splits = data.split.astype("U5")
+    splits[rows[held]] = "valid"
+    return replace(data, split=splits)
+
+
+def in_splits(data: Dataset, *, seed: int, hold: bool = True) -> Dataset:
+    """The set itself, or all of it for training where no picture is in a split.
+
+    With ``hold`` a tenth of these is the split ``valid``.
+    """
+    if (data.split != "").any() or not len(data):
+        return data
+    whole = replace(data, split=np.full(len(data), "train"))
+    return hold_valid(whole, seed=seed) if hold else whole
 
 
 def sample_groups(group: NDArray[np.int64], share: float, *, seed: int) -> NDArray[np.bool_]:

@@ -178,7 +178,7 @@ def load_splits(folder: Path, seed: int) -> Dataset:
         ValueError: there is nothing to train or to test on.
     """
     from mien.data.dataset import load
-    from mien.train.samples import holdout_split, trainable_rows
+    from mien.train.samples import hold_valid, trainable_rows
 
     data = load(folder)
     data = data.take(trainable_rows(data) | (data.split == "test"))
@@ -190,14 +190,10 @@ def load_splits(folder: Path, seed: int) -> Dataset:
             )
     if "valid" in there:
         return data
-    rows = (data.split == "train").nonzero()[0]
-    groups = len(set(data.group[rows].tolist()))
-    if groups < 2:
-        raise ValueError(f"{folder}: too few pictures in its train split; add more")
-    held = holdout_split(data.group[rows], max(0.1, 1 / groups), seed=seed)[1]
-    splits = data.split.astype("U5")
-    splits[rows[held]] = "valid"
-    return replace(data, split=splits)
+    try:
+        return hold_valid(data, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
 
 
 def draft(
