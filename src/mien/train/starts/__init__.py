@@ -140,13 +140,15 @@ def begin(settings: sections.Network, images: Tensor) -> tuple[Network, str]:
         OSError: the hub cannot be reached.
     """
     if settings.start == "auto":
+        why = f"{settings.trunk}: the hub cannot be reached, or has no weights of it"
+        chosen = best(settings.trunk)
         try:
-            return begin(settings.model_copy(update={"start": best(settings.trunk)}), images)
+            if chosen != "random":
+                return begin(settings.model_copy(update={"start": chosen}), images)
         except OSError as error:
-            warnings.warn(
-                f"{error}. Starting from random weights, which lowers accuracy", stacklevel=2
-            )
-            return begin(settings.model_copy(update={"start": "random"}), images)
+            why = str(error)
+        warnings.warn(f"{why}. Starting from random weights, which lowers accuracy", stacklevel=2)
+        return begin(settings.model_copy(update={"start": "random"}), images)
     kind, _, where = settings.start.partition(":")
     if settings.init == "dirac" and kind != "random":
         raise ValueError("network.init=dirac needs network.start=random: weights replace it")
