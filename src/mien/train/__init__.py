@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "400", "KMP_BLOCKTIME": "0"}
 """How OpenMP's threads wait: GNU's sleep after some microseconds, LLVM's and Intel's at once.
 
 What a user has set stays.
