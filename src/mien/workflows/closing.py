@@ -9,7 +9,7 @@ from mien.atomic import write_bytes
 from mien.bundle import sha256
 from mien.measure.predictions import Predictions
 from mien.workflows import evaluation
-from mien.workflows.members import ENSEMBLE, Job, scored
+from mien.workflows.members import BUNDLE, ENSEMBLE, Job, scored
 from mien.workflows.settings import STUDENT
 from mien.workflows.truth import pictures_of
 
@@ -42,6 +42,18 @@ def accuracy_of(metrics: Path) -> dict[str, float]:
     return found
 
 
+def teacher_of(member: str, job: Job) -> str:
+    """Whose scores a network has learnt, and their share of its targets."""
+    from mien.train.run import read_recipe
+
+    targets = read_recipe(job.run_of(member)).targets
+    if not targets.taught:
+        return "–"
+    path = Path(targets.teacher)
+    name = path.parent.name if path.name == BUNDLE else path.name
+    return f"{name}, {100 * targets.teacher_weight:.0f} %"
+
+
 def write(job: Job, tables: dict[str, Predictions]) -> None:
     """The page, and the same as Markdown."""
     from mien.measure.report import build
@@ -49,7 +61,8 @@ def write(job: Job, tables: dict[str, Predictions]) -> None:
 
     seconds = job.steps.seconds()
     rows = [
-        (choice.member, choice.recipe, " then ".join(f"{s} px" for s in choice.sizes),
+        (choice.member, choice.recipe, teacher_of(choice.member, job),
+         " then ".join(f"{s} px" for s in choice.sizes),
          str(choice.epochs), f"{choice.seconds / 60:.0f}" if choice.seconds else "as written",
          f"{seconds.get(f'train {choice.member}', 0) / 60:.1f}")
         for choice in job.plan.choices
@@ -57,7 +70,15 @@ def write(job: Job, tables: dict[str, Predictions]) -> None:
     counts = ", ".join(f"{len(job.data.of(s)):,} {s}" for s in ("train", "valid", "test"))
     how = Table(
         "How the networks were trained",
-        ("Network", "Recipe", "Picture size", "Epochs", "Minutes planned", "Minutes taken"),
+        (
+            "Network",
+            "Recipe",
+            "Teacher",
+            "Picture size",
+            "Epochs",
+            "Minutes planned",
+            "Minutes taken",
+        ),
         tuple(rows),
         note=f"Pictures: {counts}. Weights of the ensemble were chosen, and scores calibrated, on "
         "valid; nothing was chosen on test. Flips are averaged, but not by a student.",
