@@ -163,6 +163,7 @@ def test_recipes_as_written_and_a_student(source: Path, tmp_path: Path):
     assert card.views == 1
     page = done.report.with_suffix(".md").read_text(encoding="utf-8")
     assert "| student | " in page and "| ensemble, 60 % |" in page
+    assert " | 1.00 |" in page  # the ensemble's only member
     told = run.read_recipe(out / "runs" / "student").targets
     assert (told.teacher, told.teacher_weight) == (str(out / "ensemble"), 0.6)
     joined = bundle.load(out / "ensemble").card

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mien.atomic import write_bytes
-from mien.bundle import sha256
+from mien.bundle import CARD, Card, sha256
 from mien.measure.predictions import Predictions
 from mien.workflows import evaluation
 from mien.workflows.members import BUNDLE, ENSEMBLE, Job, scored
@@ -60,29 +60,25 @@ def write(job: Job, tables: dict[str, Predictions]) -> None:
     from mien.measure.tables import Table
 
     seconds = job.steps.seconds()
+    joined = Card.read(job.out / ENSEMBLE / CARD).network["members"]
+    weights = {member["run"]: member["weight"] for member in joined}
     rows = [
         (choice.member, choice.recipe, teacher_of(choice.member, job),
          " then ".join(f"{s} px" for s in choice.sizes),
          str(choice.epochs), f"{choice.seconds / 60:.0f}" if choice.seconds else "as written",
-         f"{seconds.get(f'train {choice.member}', 0) / 60:.1f}")
+         f"{seconds.get(f'train {choice.member}', 0) / 60:.1f}",
+         "–" if choice.member == STUDENT else f"{weights.get(choice.member, 0):.2f}")
         for choice in job.plan.choices
     ]  # fmt: skip
     counts = ", ".join(f"{len(job.data.of(s)):,} {s}" for s in ("train", "valid", "test"))
     how = Table(
         "How the networks were trained",
-        (
-            "Network",
-            "Recipe",
-            "Teacher",
-            "Picture size",
-            "Epochs",
-            "Minutes planned",
-            "Minutes taken",
-        ),
+        ("Network", "Recipe", "Teacher", "Picture size", "Epochs", "Minutes planned",
+         "Minutes taken", "Weight in the ensemble"),
         tuple(rows),
         note=f"Pictures: {counts}. Weights of the ensemble were chosen, and scores calibrated, on "
         "valid; nothing was chosen on test. Flips are averaged, but not by a student.",
-    )
+    )  # fmt: skip
     table = tables[ENSEMBLE]
     result = json.loads((job.out / ENSEMBLE / "test" / evaluation.METRICS).read_bytes())
     page = build(
