@@ -60,7 +60,7 @@ def export(
     members = weights_of(runs, weight)
     if carry and len(members) > 1:
         raise ValueError("--carry: an ensemble has no weights to start from; export one run")
-    train = in_splits(load(data), seed=0, hold=False).of("train")
+    train = in_splits(load(data)).of("train")
     with Stages() as stages:
         stages("exporting", 0, 0)
         bundle = shipping.ship(

@@ -179,14 +179,18 @@ def read_data(recipe: Recipe, *, hold: bool = True, tell: bool = True) -> Datase
     Where the recipe holds out nothing itself, ``hold`` keeps a tenth of such a folder as ``valid``.
     """
     from mien.data.dataset import load
-    from mien.train.samples import in_splits
+    from mien.train.samples import hold_valid, in_splits
 
     read, path = load(recipe.data.path), recipe.data.path
-    try:
-        data = in_splits(read, seed=recipe.seed, hold=hold and not recipe.data.holdout)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    if data is not read and tell:
+    data = in_splits(read)
+    if data is read:
+        return data
+    if hold and not recipe.data.holdout:
+        try:
+            data = hold_valid(data, seed=recipe.seed)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+    if tell:
         valid = (data.split == "valid").sum()
         kept = f"{valid:,} of {len(data):,} are kept to score each epoch" if valid else "all train"
         say(

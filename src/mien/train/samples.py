@@ -104,15 +104,11 @@ def hold_valid(data: Dataset, *, seed: int) -> Dataset:
     return replace(data, split=splits)
 
 
-def in_splits(data: Dataset, *, seed: int, hold: bool = True) -> Dataset:
-    """The set itself, or all of it for training where no picture is in a split.
-
-    With ``hold`` a tenth of these is the split ``valid``.
-    """
+def in_splits(data: Dataset) -> Dataset:
+    """The set itself, or all of it for training where no picture is in a split."""
     if (data.split != "").any() or not len(data):
         return data
-    whole = replace(data, split=np.full(len(data), "train"))
-    return hold_valid(whole, seed=seed) if hold else whole
+    return replace(data, split=np.full(len(data), "train"))
 
 
 def sample_groups(group: NDArray[np.int64], share: float, *, seed: int) -> NDArray[np.bool_]:

@@ -34,10 +34,10 @@ def worth(accuracy: float) -> float:
 def trust(teacher: str, valid: Dataset) -> Teaching:
     """How much of the targets a teacher is worth, by its label accuracy on ``valid``.
 
-    The less it knows of the pictures, the more their own
-    labels count: 0.4 where it is right on 65 %. Without a label nothing is known against it. A
-    teacher that was trained on ``valid`` teaches nothing: it is right there, so are those who
-    imitate it, and neither weights nor calibration could be chosen on these pictures.
+    The less it knows of the pictures, the more their own labels count: 0.4 where it is right on
+    65 %. Without a label nothing is known against it. A teacher that was trained on ``valid``
+    teaches nothing: it is right there, so are those who imitate it, and neither weights nor
+    calibration could be chosen on these pictures.
 
     Args:
         teacher: name or folder of a bundle, "" for none.
