@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from tests.tiny import make_bundle
 from tests.train.conftest import make_faces, tiny_recipe
 
 from mien.emotions import BALLOT, BALLOT_INDEX
@@ -160,6 +162,27 @@ def test_a_folder_keeps_to_its_recipe_and_data(tmp_path: Path):
         learn(tiny_recipe(epochs=1, seed=1), tmp_path)
     with pytest.raises(ValueError, match="other data"):
         fit.fit(tiny_recipe(epochs=1), make_faces(91, seed=5), tmp_path, watch=Silent())
+
+
+def test_a_folder_keeps_to_its_teacher_and_to_the_run_it_began_with(tmp_path: Path):
+    """What was done from an older teacher or start must not pass for done from today's."""
+    for seed in (0, 1):
+        learn(tiny_recipe(epochs=1, seed=seed), tmp_path / f"first-{seed}")
+    shutil.copytree(tmp_path / "first-0", tmp_path / "start")
+    taught = {"epochs": 1, "targets__teacher": str(make_bundle(tmp_path / "teacher"))}
+    begun = {"epochs": 1, "network__start": str(tmp_path / "start")}
+    for name, keys in (("taught", taught), ("begun", begun)):
+        learn(tiny_recipe(**keys), tmp_path / name)
+        learn(tiny_recipe(**keys), tmp_path / name)  # as it was: done
+    before = run.read_facts(tmp_path / "begun")
+    shutil.rmtree(tmp_path / "start")
+    shutil.copytree(tmp_path / "first-1", tmp_path / "start")
+    make_bundle(tmp_path / "teacher", seed=1)
+    with pytest.raises(ValueError, match="teacher is another teacher now; give name=OTHER"):
+        learn(tiny_recipe(**taught), tmp_path / "taught")
+    with pytest.raises(ValueError, match="start has other weights now than when this run began"):
+        learn(tiny_recipe(**begun), tmp_path / "begun")
+    assert run.read_facts(tmp_path / "begun") == before
 
 
 def test_a_run_of_an_older_mien_goes_on(tmp_path: Path):

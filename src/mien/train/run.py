@@ -32,8 +32,7 @@ from mien.train.weights import runs_folder as runs_folder
 
 RECIPE, FACTS, HISTORY, CHECKPOINT = "recipe.toml", "run.json", "history.csv", "checkpoint.pt"
 LOCK = ".lock"
-LINEAGE = "lineage"
-"""Key of ``run.json`` where the weights are no training's own."""
+LINEAGE = "lineage"  # key of ``run.json`` where the weights are no training's own
 CONFUSION = "confusion.csv"
 BEST_WEIGHTS = "best.safetensors"
 """Weights of the best epoch by the held-out score; only early stopping writes them."""
@@ -69,10 +68,12 @@ def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     """Claim the run's folder for this recipe and data, or check that it already is.
 
     Recipes are compared as parsed, so a run started by an older mien goes on. Where no epoch has
-    ended recipe and data are replaced, as a recipe that diverges at once has to be.
+    ended recipe and data are replaced, as a recipe that diverges at once has to be. Of a run that
+    goes on the start is kept that its weights came from.
 
     Raises:
-        ValueError: the folder holds another recipe or other data.
+        ValueError: the folder holds another recipe or other data, or the run that it starts from,
+            or its teacher, has been trained again since.
         OSError: the folder cannot be written.
     """
     begun = (folder / RECIPE).exists() and (
@@ -80,11 +81,30 @@ def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
     )
     if begun and not read_recipe(folder).same_training(recipe):
         raise ValueError(f"{folder}: holds a run of another recipe; give name=OTHER or delete it")
-    if begun and (folder / FACTS).exists() and read_facts(folder)["data"] != facts["data"]:
-        raise ValueError(f"{folder}: was trained on other data; give name=OTHER or delete it")
+    if begun and (folder / FACTS).exists():
+        before = read_facts(folder)
+        if before["data"] != facts["data"]:
+            raise ValueError(f"{folder}: was trained on other data; give name=OTHER or delete it")
+        if _teacher(before) != _teacher(facts):
+            raise ValueError(
+                f"{folder}: {recipe.targets.teacher} is another teacher now; give name=OTHER or "
+                "delete it"
+            )
+        own = recipe.network.start.partition(":")[0] not in {"auto", *starts.STARTS}
+        if own and before.get("start") != facts.get("start"):
+            raise ValueError(
+                f"{folder}: {recipe.network.start} has other weights now than when this run began; "
+                "give name=OTHER or delete it"
+            )
+        facts = facts | {key: before[key] for key in ("start",) if key in before}
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, recipe.to_toml())
     write_text(folder / FACTS, json.dumps(facts, indent=2) + "\n")
+
+
+def _teacher(facts: dict[str, Any]) -> str:
+    """The hash of the teacher's graph, "" without one."""
+    return str(facts.get("teacher", {}).get("sha256", ""))
 
 
 def read_recipe(folder: Path) -> Recipe:
