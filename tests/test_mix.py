@@ -13,7 +13,7 @@ from mien.infer.record import Made
 from mien.mix import TINY, Mix, wrong
 from tests.tiny import make_bundle
 
-MIXES = [Mix(), Mix(0.0), Mix(1.0), Mix(0.35, (0.1, -0.5, 0.0, 0.2, -1.0, 2.0, 0.0))]
+MIXES = [Mix(), Mix(0.0), Mix(1.0), Mix(0.5, (0.1, -0.5, 0.0, 0.2, -1.0, 2.0, 0.0))]
 JS = Path(bundles.__file__).parent / "web" / "static" / "page" / "js" / "scores.js"
 
 
@@ -31,13 +31,13 @@ def test_the_ends_are_the_heads_and_the_middle_is_their_geometric_mean():
     np.testing.assert_allclose(Mix(0.0).apply(label, votes), votes, atol=1e-9)
     middle = np.sqrt(label[1:] * votes[1:])
     middle /= middle.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(Mix().apply(label, votes)[1:], middle, atol=1e-6)
+    np.testing.assert_allclose(Mix(0.5).apply(label, votes)[1:], middle, atol=1e-6)
     assert Mix().apply(label[:0], votes[:0]).shape == (0, 7)
 
 
 def test_an_offset_moves_its_emotion():
     label, votes = _heads()
-    plain = Mix().apply(label, votes)
+    plain = Mix(0.5).apply(label, votes)
     less = Mix(0.5, (0, 0, 0, 0, -1.0, 0, 0)).apply(label, votes)
     odds = less[:, 4] / less[:, 5] / (plain[:, 4] / plain[:, 5])
     np.testing.assert_allclose(odds, np.exp(-1))
@@ -88,7 +88,7 @@ def test_the_card_decides_and_an_old_card_has_the_plain_mix(tmp_path):
         EMOTIONS[i] for i in votes.argmax(axis=1)
     ]
     made = [Made.by(model, crops=True, min_face=40) for model in (old, new)]
-    assert (made[0].mix, made[1].mix) == ("0.5", "0.2 0 0 0 0 0 10 0")
+    assert (made[0].mix, made[1].mix) == ("0.35", "0.2 0 0 0 0 0 10 0")
     with pytest.raises(ValueError, match="mix"):
         made[1].check("faces.csv", made[0].to_json())
 

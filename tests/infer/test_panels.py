@@ -50,7 +50,7 @@ def test_percent(score: float, text: str) -> None:
 
 
 def test_unclear_faces_say_so() -> None:
-    assert panels.headline(expression(), "en") == "happy 60%"  # 0.7 and 0.3 beside equal labels
+    assert panels.headline(expression(), "en") == "happy 63%"  # 0.7 and 0.3 beside equal labels
     assert panels.headline(replace(expression(), head="votes"), "en") == "happy 70%"
     assert panels.headline(expression(2.0), "ko").startswith("불분명 · ")
     assert panels.colour(expression(2.0)) == panels.UNCLEAR_COLOUR

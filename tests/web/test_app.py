@@ -290,7 +290,7 @@ def test_the_page_and_its_numbers(client, model):
     assert ([e["id"] for e in config["emotions"]], len(config["crop"]["frame"])) == (EMOTIONS, 5)
     local = json.loads(json.dumps(numbers.config(model.bundle, mode="local")))
     assert (local["detector"], local["reasons"]) == (config["detector"], config["reasons"])
-    assert local["bundle"]["expression"] == {"share": 0.5, "offsets": [0.0] * 7}
+    assert local["bundle"]["expression"] == {"share": 0.35, "offsets": [0.0] * 7}
     _problem(client.get("/../app.py"), 404)
 
 
