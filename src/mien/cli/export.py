@@ -82,7 +82,7 @@ def soup(
 ) -> None:
     """Average the weights of runs with the same start (a model soup).
 
-    Example: mien soup student_120 student_consistent --out student_soup
+    Example: mien soup first second --out mean
     """
     from mien.train.recipe import check_name
     from mien.train.run import runs_folder
