@@ -11,11 +11,11 @@ duplicate finders use it, at a Hamming distance of 6.
 from __future__ import annotations
 
 import argparse
-import io
 import time
 from pathlib import Path
 
 import numpy as np
+from benchmarks.degraded import compressed
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,9 +26,7 @@ Crop = NDArray[np.uint8]
 
 
 def encoded(image: Crop, rng: np.random.Generator) -> Crop:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=int(rng.integers(50, 90)))
-    return np.asarray(Image.open(buffer))
+    return compressed(image, int(rng.integers(50, 90)))
 
 
 def brightened(image: Crop, rng: np.random.Generator) -> Crop:

@@ -1,5 +1,6 @@
 """Faces made hard to read by code: shrunk, blurred, turned or covered crops, all 48x48 grey."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
@@ -25,6 +26,13 @@ def loose(crop: Crop, share: float) -> Crop:
 def blurred(crop: Crop, sigma: float) -> Crop:
     """Out of focus: a Gaussian of ``sigma`` pixels."""
     return np.clip(gaussian_filter(crop.astype(float), sigma) + 0.5, 0, 255).astype(np.uint8)
+
+
+def compressed(crop: Crop, quality: int) -> Crop:
+    """A crop after JPEG of this quality."""
+    file = io.BytesIO()
+    Image.fromarray(crop).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
 
 
 def moved(crop: Crop, pixels: int, degrees: float) -> Crop:

@@ -1,9 +1,9 @@
 #!/bin/sh
 # The road to the embedded model and to the model of clean origin: from public weights, in one command.
 #   recipes/default.sh FER2013 OUT
-# FER2013 holds train/<emotion>/, test/<emotion>/ and votes.csv (FER+). Run it again after any stop: what is done is
-# skipped, and a training resumes at its last epoch. It prints the time of its steps. Minutes, machine and scores:
-# docs/experiments.md.
+# FER2013 holds train/<emotion>/, test/<emotion>/ and votes.csv (FER+). Run it again after any stop: trainings that
+# are done are skipped, one that was stopped resumes at its last epoch; student and calibrations are exported again, a
+# minute each. It prints the time of its steps. Minutes, machine and scores: docs/experiments.md.
 set -eu
 data=$1 out=$2
 export MIEN_RUNS="$out/runs"

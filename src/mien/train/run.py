@@ -96,7 +96,7 @@ def claim(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
                 f"{folder}: {recipe.network.start} has other weights now than when this run began; "
                 "give name=OTHER or delete it"
             )
-        facts = facts | {key: before[key] for key in ("start",) if key in before}
+        facts = facts | ({"start": before["start"]} if "start" in before else {})
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RECIPE, recipe.to_toml())
     write_text(folder / FACTS, json.dumps(facts, indent=2) + "\n")
