@@ -1,6 +1,6 @@
 """How often the reasons for a hard face hit, and how often they are wrong.
 
-    python -m benchmarks.reasons CROPS.npz [--sample 1000] [--turned 100] [--photos FOLDER]
+    python -m benchmarks.reasons CROPS.npz [--model default] [--turned 100] [--photos FOLDER]
 
 Labelled crops (a file of ``x`` (N, 48, 48) uint8 and ``y`` (N,)) are shrunk, blurred, covered and
 turned by ``benchmarks.degraded``. Each row has the share of right answers, and that of crops
@@ -126,6 +126,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("crops", type=Path)
+    parser.add_argument("--model", default="default", help="name or folder of the model")
     parser.add_argument("--sample", type=int, default=2000, help="crops, at most")
     parser.add_argument("--turned", type=int, default=100, help="heads that are turned")
     parser.add_argument("--photos", type=Path, help="a folder of photographs")
@@ -133,7 +134,7 @@ def main() -> None:
     held, console = np.load(args.crops), Console(width=110)
     order = np.random.default_rng(0).permutation(len(held["y"]))
     x, y = held["x"][order], held["y"][order]
-    model = mien.load(threads=1)
+    model = mien.load(args.model, threads=1)
     on_crops(x[: args.sample], y[: args.sample], model, console)
     if args.turned:
         on_turned(x[: args.turned], y[: args.turned], model, console)
