@@ -7,13 +7,13 @@
 set -eu
 data=$1 out=$2 checkout=${3-} total=0
 export MIEN_RUNS="$out/members/runs"
-pictures=$(find "$data" -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cat | sha256sum)
+pictures=$(find "$data" -type f | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cat | sha256sum) version=$(mien --version)
 
 # step FOLDER COMMAND...: COMMAND fills $out/FOLDER, unless the same one has done so from the same runs and models.
 step() {
     name=$1 made="$out/$1/.made" start=$(date +%s)
     shift
-    inputs=$(for word in "$(mien --version)" "$pictures" "$@"; do
+    inputs=$(for word in "$version" "$pictures" "$@"; do
         echo "$word"
         case "$out/$name" in "$word" | "$MIEN_RUNS/$word") continue ;; esac
         cat "$MIEN_RUNS/$word/weights.safetensors" "${word#*=}/model.onnx" "${word#*=}/card.json" 2>/dev/null || true

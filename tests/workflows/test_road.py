@@ -30,13 +30,13 @@ with open(os.environ["COMMANDS"], "a") as log:
     print(json.dumps([verb, *words]), file=log)
 if os.environ.get("STOP_AT", "never") in " ".join([verb, *words]):
     sys.exit(130)
-out, runs = Path(words[-1]), Path(os.environ["MIEN_RUNS"])
+runs = Path(os.environ["MIEN_RUNS"])
 if "--out" in words:
     out = Path(words[words.index("--out") + 1])
-if verb == "pipeline":
-    out = Path(words[1])
-if verb == "train":
+elif verb == "train":
     out = runs / words[0]
+else:
+    out = Path(words[1])
 out.mkdir(parents=True, exist_ok=True)
 made_of = hashlib.sha256("".join(words).encode())
 for word in words:  # so that another input gives another output
